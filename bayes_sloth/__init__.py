@@ -1,0 +1,74 @@
+"""Forecast a future language model's benchmark scores, with honest intervals.
+
+Five words do the job: read, fit, predict, check, plan. Names load on first use, so that importing the package
+is quick and does not start JAX, whose number of devices is fixed once it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bayes_sloth.checking import Check as Check
+    from bayes_sloth.checking import check as check
+    from bayes_sloth.datasets import load_leaderboard as load_leaderboard
+    from bayes_sloth.errors import BayesSlothError as BayesSlothError
+    from bayes_sloth.errors import FitError as FitError
+    from bayes_sloth.errors import FitStatus as FitStatus
+    from bayes_sloth.errors import FitWarning as FitWarning
+    from bayes_sloth.errors import InputError as InputError
+    from bayes_sloth.errors import InputWarning as InputWarning
+    from bayes_sloth.fitting import fit as fit
+    from bayes_sloth.posterior import Posterior as Posterior
+    from bayes_sloth.posterior import load as load
+    from bayes_sloth.prediction import Prediction as Prediction
+    from bayes_sloth.prediction import intervals as intervals
+    from bayes_sloth.prediction import predict as predict
+    from bayes_sloth.reading import read_models as read_models
+    from bayes_sloth.reading import read_scores as read_scores
+    from bayes_sloth.scores import Scores as Scores
+    from bayes_sloth.simulation import simulate as simulate
+    from bayes_sloth.spec import ModelSpec as ModelSpec
+    from bayes_sloth.spec import Priors as Priors
+
+__version__ = "0.1.0"
+
+# Public name -> module that holds it. The imports above say the same to type checkers; a test compares them.
+_HOMES = {
+    "BayesSlothError": "errors",
+    "Check": "checking",
+    "FitError": "errors",
+    "FitStatus": "errors",
+    "FitWarning": "errors",
+    "InputError": "errors",
+    "InputWarning": "errors",
+    "ModelSpec": "spec",
+    "Posterior": "posterior",
+    "Prediction": "prediction",
+    "Priors": "spec",
+    "Scores": "scores",
+    "check": "checking",
+    "fit": "fitting",
+    "intervals": "prediction",
+    "load": "posterior",
+    "load_leaderboard": "datasets",
+    "predict": "prediction",
+    "read_models": "reading",
+    "read_scores": "reading",
+    "simulate": "simulation",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # the next look-up skips this function
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,34 @@
+"""Names of dimensions, coordinates and variables: one spelling for the whole package."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHAIN: Final = "chain"
+DRAW: Final = "draw"
+MODEL: Final = "model"
+BENCHMARK: Final = "benchmark"
+FAMILY: Final = "family"
+SKILL: Final = "skill"
+COVARIATE: Final = "covariate"
+
+PARAMS_B: Final = "params_b"
+ACTIVE_PARAMS_B: Final = "active_params_b"
+TOKENS_T: Final = "tokens_t"
+INSTRUCT: Final = "instruct"
+PARENT: Final = "parent"
+DATE: Final = "date"
+SCORE: Final = "score"
+ITEMS: Final = "items"
+FLOOR: Final = "floor"
+
+UNITS: Final = {
+    PARAMS_B: "billions of parameters",
+    ACTIVE_PARAMS_B: "billions of parameters used per token",
+    TOKENS_T: "trillions of pre-training tokens",
+    INSTRUCT: "0 = base, 1 = instruction-tuned",
+    DATE: "calendar year, with fraction",
+    SCORE: "share of items solved, 0 to 1",
+    ITEMS: "number of test items behind a score",
+    FLOOR: "score of a guesser, 0 to 1",
+}

@@ -1,0 +1,45 @@
+"""Set up JAX and the shape checks before any test imports the package."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+
+import jax
+import numpyro
+from jaxtyping import install_import_hook
+
+HOST_DEVICES = 4  # as many as the default number of chains, so that no test falls back to sequential chains
+
+
+def start_jax() -> None:
+    """Start JAX in 64 bits on several host devices, and leave the environment of child processes alone."""
+    before = os.environ.get("XLA_FLAGS")
+    numpyro.set_host_device_count(HOST_DEVICES)
+    jax.config.update("jax_enable_x64", True)
+    # A silent broadcast between ranks is the commonest wrong shape that still runs.
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    assert jax.local_device_count() == HOST_DEVICES, "JAX had started before the tests could set its devices"
+    if before is None:
+        del os.environ["XLA_FLAGS"]
+    else:
+        os.environ["XLA_FLAGS"] = before
+
+
+def numerics() -> list[str]:
+    """Name the modules that carry jaxtyping shapes: these run with every shape and dtype enforced."""
+    spec = importlib.util.find_spec("bayes_sloth")
+    assert spec is not None and spec.origin is not None
+    root = Path(spec.origin).parent
+    typed = (p for p in root.rglob("*.py") if "from jaxtyping import" in p.read_text(encoding="utf-8"))
+    return [".".join(p.relative_to(root.parent).with_suffix("").parts) for p in typed]
+
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
+CACHE = tempfile.TemporaryDirectory(prefix="bayes_sloth_tests_")
+os.environ["BAYES_SLOTH_CACHE_DIR"] = CACHE.name  # no test reads or fills the user's cache of fits
+start_jax()
+SHAPE_CHECKED = numerics()
+install_import_hook(SHAPE_CHECKED, "beartype.beartype")
