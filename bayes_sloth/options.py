@@ -1,0 +1,236 @@
+"""Options that the commands share: their names, help, defaults and checks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from bayes_sloth.errors import InputError
+
+if TYPE_CHECKING:
+    from bayes_sloth.spec import ModelSpec
+
+# JAX takes seeds of 32 bits whatever its float width.
+LARGEST_SEED: Final = 2**32 - 1
+
+
+class Method(StrEnum):
+    """Ways to fit."""
+
+    NUTS = "nuts"
+    MAP = "map"
+    LAPLACE = "laplace"
+
+
+class Link(StrEnum):
+    """Monotone curves from skill to score."""
+
+    RICHARDS = "richards"
+    LOGISTIC = "logistic"
+
+
+class Likelihood(StrEnum):
+    """Observation laws."""
+
+    STUDENT_T = "student_t"
+    NORMAL = "normal"
+    BETA_BINOMIAL = "beta_binomial"
+
+
+class Form(StrEnum):
+    """Forms of a printed result."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+_FIT, _OUTPUT, _MODEL = "How to fit", "Output", "The model to forecast"
+
+ScoresFile = Annotated[
+    Path | None,
+    typer.Option("--scores", help="Your own table of scores, CSV or Parquet; else the packaged one."),
+]
+Percent = Annotated[bool, typer.Option("--percent", help="The scores are in percent: divide them by 100.")]
+Denormalise = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A benchmark or model whose scores have chance subtracted: turn it back. May be repeated."
+    ),
+]
+
+ModelsFile = Annotated[
+    Path | None,
+    typer.Option("--models", help="Family, size and tokens of the models, where FILE holds only scores."),
+]
+
+Family = Annotated[
+    str | None, typer.Option(help="Its family, as the table spells it.", rich_help_panel=_MODEL)
+]
+ParamsB = Annotated[
+    float | None, typer.Option(help="Its size, billions of parameters.", rich_help_panel=_MODEL)
+]
+TokensT = Annotated[
+    float | None,
+    typer.Option(help="Its training tokens, trillions; leave out when unknown.", rich_help_panel=_MODEL),
+]
+Instruct = Annotated[
+    bool, typer.Option("--instruct", help="It is instruction-tuned.", rich_help_panel=_MODEL)
+]
+ActiveParamsB = Annotated[
+    float | None,
+    typer.Option(help="Billions of parameters active per token, for mixtures.", rich_help_panel=_MODEL),
+]
+Name = Annotated[str | None, typer.Option(help="What to call it.", rich_help_panel=_MODEL)]
+
+MethodOption = Annotated[
+    Method,
+    typer.Option(
+        "--method",
+        help="nuts: full posterior; laplace: its normal approximation; map: a point, quick.",
+        rich_help_panel=_FIT,
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Same seed, same result.", rich_help_panel=_FIT)]
+Chains = Annotated[int, typer.Option(help="Chains of NUTS.", rich_help_panel=_FIT)]
+Draws = Annotated[int, typer.Option(help="Draws kept per chain.", rich_help_panel=_FIT)]
+Warmup = Annotated[int, typer.Option(help="Warm-up steps per chain.", rich_help_panel=_FIT)]
+Skills = Annotated[int, typer.Option(help="Latent skills in the model.", rich_help_panel=_FIT)]
+LinkOption = Annotated[
+    Link | None, typer.Option("--link", help="Curve from skill to score.", rich_help_panel=_FIT)
+]
+LikelihoodOption = Annotated[
+    Likelihood | None, typer.Option("--likelihood", help="Law of an observed score.", rich_help_panel=_FIT)
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Fit again and keep no copy.", rich_help_panel=_FIT)
+]
+
+Prob = Annotated[float, typer.Option(help="Probability inside the interval.", rich_help_panel=_OUTPUT)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on stdout.", rich_help_panel=_OUTPUT)]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, alone on stdout.", rich_help_panel=_OUTPUT)]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="No progress and no notes; warnings stay.", rich_help_panel=_OUTPUT),
+]
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """Arguments of `fit` as the command line gives them, checked when made."""
+
+    method: str
+    seed: int
+    chains: int
+    draws: int
+    warmup: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no fit can use.
+
+        Raises
+        ------
+        InputError
+            A seed outside 32 bits, or a count below one.
+        """
+        check_seed(self.seed)
+        for name in ("chains", "draws", "warmup"):
+            check_count(f"--{name}", getattr(self, name))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Return the settings as keyword arguments of `fit`."""
+        return asdict(self)
+
+    @property
+    def size(self) -> str:
+        """Return how many draws stand behind the fit, in words."""
+        if self.method == Method.MAP:
+            return "a point estimate"
+        return f"{self.chains} x {self.draws} draws"
+
+
+def spec_of(skills: int, link: Link | None, likelihood: Likelihood | None) -> ModelSpec:
+    """Return the model with the choices made and the package's defaults for the rest.
+
+    Raises
+    ------
+    InputError
+        Fewer than one skill.
+    """
+    import bayes_sloth as bs
+
+    check_count("--skills", skills)
+    chosen = {"link": link and link.value, "likelihood": likelihood and likelihood.value}
+    return bs.ModelSpec(skills=skills, **{name: value for name, value in chosen.items() if value})
+
+
+def form_of(json: bool, csv: bool) -> Form:
+    """Return the form to print in.
+
+    Raises
+    ------
+    InputError
+        Both forms are asked for.
+
+    Examples
+    --------
+    >>> form_of(json=False, csv=True).value
+    'csv'
+    """
+    if json and csv:
+        raise InputError("--json and --csv exclude each other: choose one.")
+    return Form.JSON if json else Form.CSV if csv else Form.TABLE
+
+
+def check_prob(prob: float) -> None:
+    """Refuse a probability outside (0, 1).
+
+    Raises
+    ------
+    InputError
+        With a hint where the number looks like percent.
+
+    Examples
+    --------
+    >>> check_prob(0.9)
+    """
+    if not 0 < prob < 1:
+        hint = f"; for {prob:g} percent give {prob / 100:g}" if 1 < prob < 100 else ", such as 0.9"
+        raise InputError(f"--prob is {prob:g}: give a number between 0 and 1{hint}.")
+
+
+def check_count(option: str, value: int) -> None:
+    """Refuse a count below one.
+
+    Raises
+    ------
+    InputError
+        Names the option and its value.
+
+    Examples
+    --------
+    >>> check_count("--chains", 4)
+    """
+    if value < 1:
+        raise InputError(f"{option} is {value}: give a whole number of at least 1.")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that is negative or longer than 32 bits.
+
+    Raises
+    ------
+    InputError
+        Names the value and the range.
+
+    Examples
+    --------
+    >>> check_seed(0)
+    """
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"--seed is {seed}: give a whole number from 0 to {LARGEST_SEED}.")
