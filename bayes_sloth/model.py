@@ -1,0 +1,200 @@
+"""The hierarchical factor model in NumPyro; its mean comes from `curve`, its noise from `observation`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpyro
+from numpyro import deterministic, sample
+from numpyro.distributions import Beta, LogNormal, Normal
+
+from bayes_sloth import curve
+from bayes_sloth.design import Covariate, Design
+from bayes_sloth.effects import FamilyEffects
+from bayes_sloth.observation import LIKELIHOODS, Noise, misfit_variance
+from bayes_sloth.spec import ModelSpec, Priors
+
+Values = Any
+
+# Scales that a joint mode would drive to zero or to excess; point estimates hold them at their prior medians.
+GROUP_SCALES = ("family_scale", "tuning_scale", "deviation_scale")
+
+
+class BenchmarkCurve(NamedTuple):
+    """What turns skills into the scores of each benchmark.
+
+    Parameters
+    ----------
+    loading : array, dims (benchmark, skill)
+        How much a benchmark asks of each skill.
+    intercept, reach, asymmetry, lower : array, dims (benchmark)
+        Intercept in logits, upper asymptote of the share, asymmetry of the link, lower asymptote of the score.
+    """
+
+    loading: Values
+    intercept: Values
+    reach: Values
+    asymmetry: Values
+    lower: Values
+
+
+def scores_of(skill: Values, benchmark: BenchmarkCurve, pivot: Values, link: str) -> tuple[Values, Values]:
+    """Return the share of the range reached and the expected score of every model on every benchmark.
+
+    Parameters
+    ----------
+    skill : array, dims (model, skill)
+        Skills.
+    benchmark : BenchmarkCurve
+        One draw of the benchmarks' parameters.
+    pivot : array, dims (benchmark)
+        Logit of the typical share.
+    link : str
+        Name of the link.
+
+    Returns
+    -------
+    share, expected : array, dims (model, benchmark)
+        Shares of the range above the floor; shares of items solved.
+    """
+    eta = curve.predictor(skill, benchmark.loading, benchmark.intercept)
+    share = curve.share_reached(eta, pivot, benchmark.reach, benchmark.asymmetry, link=link)
+    return share, curve.expected_score(share, benchmark.lower)
+
+
+def sloth(design: Design, spec: ModelSpec) -> None:
+    """Declare the model: every sampled site and every named quantity of a posterior.
+
+    Parameters
+    ----------
+    design : Design
+        The table.
+    spec : ModelSpec
+        Settings and priors.
+    """
+    priors = spec.priors
+    log_size, log_tokens = _log_covariates(design)
+    size = _effective_size(log_size, design, priors)
+    slope = _slope(design, spec)
+    skill_mean = sample("skill_mean", Normal(design.pivot[design.anchors], priors.intercept_sd).to_event(1))
+    level = _family_level(design, priors, skill_mean, slope)
+    tuning = _family_tuning(design, priors)
+    x = curve.covariates(size, log_tokens)[:, : slope.shape[1]]
+    instruct = jnp.asarray(design.instruct)[:, None]
+    skill = curve.skills(level[design.family], slope, x, instruct * tuning[design.family], _deviation(design, spec))
+    deterministic("skill", skill)
+    _observe(design, spec, skill, _benchmark_curve(design, spec))
+
+
+def _filled(covariate: Covariate, name: str, shift: Values) -> Values:
+    """Fill what is not known with draws of its own; `shift` moves their mean."""
+    if not covariate.missing.any():
+        return jnp.asarray(covariate.value)
+    raw = sample(f"{name}_raw", Normal(0, 1).expand([int(covariate.missing.sum())]).to_event(1))
+    drawn = (jnp.asarray(covariate.unknown.lower) @ raw)[jnp.asarray(covariate.slot)] + shift
+    return jnp.asarray(covariate.value) + jnp.where(covariate.missing, drawn, 0.0)
+
+
+def _log_covariates(design: Design) -> tuple[Values, Values]:
+    log_size = _filled(design.log_size, "log_size", jnp.zeros(design.family.size))
+    shift = design.log_tokens.unknown.size_effect * (log_size - design.log_size.value)
+    log_tokens = _filled(design.log_tokens, "log_tokens", shift)
+    return deterministic("log_size", log_size), deterministic("log_tokens", log_tokens)
+
+
+def _effective_size(log_size: Values, design: Design, priors: Priors) -> Values:
+    if not design.log_active_share.any():
+        return log_size
+    weight = sample("moe_weight", Beta(priors.moe_shape, priors.moe_shape))
+    return curve.effective_log_size(log_size, jnp.asarray(design.log_active_share), weight)
+
+
+def _slope(design: Design, spec: ModelSpec) -> Values:
+    p = spec.priors
+    mean, sd = [p.slope_mean, p.slope_mean], [p.slope_sd, p.slope_sd]
+    if spec.interaction:
+        mean, sd = [*mean, 0.0], [*sd, p.interaction_sd]
+    one = Normal(jnp.array([mean]), jnp.array([sd]))
+    return sample("slope", one.expand([design.anchors.size, len(mean)]).to_event(2))
+
+
+def _family_level(design: Design, priors: Priors, skill_mean: Values, slope: Values) -> Values:
+    """Return each family's skill at average size and tokens, sampled as its skill at its own centre.
+
+    At its centre a family's skill is what its scores tell best, so it barely depends on slopes and means.
+    """
+    skills = design.anchors.size
+    scale = sample("family_scale", _log_normal(priors.family_scale_mean, priors.family_scale_sd, skills))
+    lower = jnp.eye(skills)
+    if skills > 1:
+        below = skills * (skills - 1) // 2
+        raw = sample("family_correlation", Normal(0, priors.family_correlation_sd).expand([below]).to_event(1))
+        lower = lower.at[jnp.tril_indices(skills, -1)].set(raw)
+    share: Values = 0.0
+    if (design.parent >= 0).any():
+        share = sample("inheritance", Beta(priors.inheritance_shape, priors.inheritance_shape))
+    center = jnp.asarray(design.places.center)
+    there = curve.covariates(center[:, 0], center[:, 1])[:, : slope.shape[1]] @ slope.T
+    law = FamilyEffects(skill_mean[None, :] + there, scale, lower, jnp.asarray(design.parent), share)
+    level = sample("family_skill", law) - there
+    deterministic("efficiency", level - skill_mean[None, :])
+    return level
+
+
+def _family_tuning(design: Design, priors: Priors) -> Values:
+    """Return the effect of tuning in each family, sampled as itself where base and tuned models tell it."""
+    skills = design.anchors.size
+    mean = sample("tuning", Normal(0, priors.tuning_sd).expand([skills]).to_event(1))[None, :]
+    scale = sample("tuning_scale", _log_normal(priors.tuning_scale_mean, priors.tuning_scale_sd, skills))[None, :]
+    told = jnp.asarray(design.tuned_both_ways)[:, None]
+    raw = sample("family_tuning_raw", Normal(jnp.where(told, mean, 0.0), jnp.where(told, scale, 1.0)).to_event(2))
+    return deterministic("family_tuning", jnp.where(told, raw, mean + scale * raw))
+
+
+def _deviation(design: Design, spec: ModelSpec) -> Values:
+    shape = (design.family.size, design.anchors.size)
+    if not spec.deviation:
+        return jnp.zeros(shape)
+    p = spec.priors
+    scale = sample("deviation_scale", _log_normal(p.deviation_scale_mean, p.deviation_scale_sd, shape[1]))
+    raw = sample("deviation_raw", Normal(0, 1).expand(shape).to_event(2))
+    rows, columns, values = design.root
+    unit = jnp.zeros(shape).at[rows].add(jnp.asarray(values)[:, None] * raw[columns])
+    return deterministic("deviation", unit * scale[None, :])
+
+
+def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
+    p, benchmarks, skills = spec.priors, design.floor.size, design.anchors.size
+    free, anchored = design.free, design.pivot[design.anchors]
+    order = jnp.argsort(jnp.concatenate([design.anchors, free]))
+    one = Normal(p.loading_mean, p.loading_sd)
+    loading_free = sample("loading_free", one.expand([free.size, skills]).to_event(2))
+    loading = deterministic("loading", jnp.concatenate([jnp.eye(skills), loading_free])[order])
+    # The predictor at the typical skills: each benchmark's own pivot for its anchors, near it for the others.
+    typical_free = sample("predictor_free", Normal(design.pivot[free], p.intercept_sd).to_event(1))
+    typical = jnp.concatenate([jnp.asarray(anchored), typical_free])[order]
+    intercept = deterministic("intercept", typical - loading @ jnp.asarray(anchored))
+    lower = sample("lower", Normal(design.floor, p.lower_sd).to_event(1))
+    reach_logit = sample("reach_logit", Normal(p.reach_mean, p.reach_sd).expand([benchmarks]).to_event(1))
+    typical_share = 1 / (1 + jnp.exp(-jnp.asarray(design.pivot)))
+    reach = typical_share + (1 - typical_share) / (1 + jnp.exp(-reach_logit))
+    deterministic("upper", lower + (1 - lower) * reach)
+    asymmetry = jnp.ones(benchmarks)
+    if spec.link == "richards":
+        asymmetry = sample("asymmetry", _log_normal(0.0, p.asymmetry_sd, benchmarks))
+    return BenchmarkCurve(loading, intercept, deterministic("reach", reach), asymmetry, lower)
+
+
+def _observe(design: Design, spec: ModelSpec, skill: Values, benchmark: BenchmarkCurve) -> None:
+    p, benchmarks = spec.priors, design.floor.size
+    share, expected = scores_of(skill, benchmark, jnp.asarray(design.pivot), spec.link)
+    misfit = sample("misfit", _log_normal(p.misfit_mean, p.misfit_sd, benchmarks))
+    tail = sample("tail", LogNormal(p.tail_mean, p.tail_sd)) if spec.likelihood == "student_t" else jnp.ones(())
+    noise = Noise(expected, misfit_variance(share, misfit[None, :]), jnp.asarray(design.items), tail)
+    with numpyro.handlers.mask(mask=jnp.asarray(design.observed)):
+        sample("score", LIKELIHOODS[spec.likelihood](noise), obs=jnp.asarray(design.score))
+
+
+def _log_normal(mean: float, sd: float, size: int) -> Any:
+    return LogNormal(mean, sd).expand([size]).to_event(1)

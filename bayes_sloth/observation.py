@@ -1,0 +1,184 @@
+"""Observation laws: how an observed score scatters around the expected one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import gammaln
+from numpyro.distributions import BetaBinomial, Distribution, constraints
+from numpyro.distributions.util import promote_shapes
+
+Values = Any  # arrays whose shapes broadcast, as everywhere in NumPyro's distributions
+
+# Expected scores this close to 0 or 1 keep the sampling noise of a score one in 250 away from them.
+CLOSEST: Final = 0.004
+# At the ends of a benchmark's range a seventh of the mid-range misfit is left.
+LEAST_MISFIT: Final = 0.02
+# Two degrees of freedom is the least for which a Student-t has a variance.
+LEAST_TAIL: Final = 2.0
+# A benchmark without an item count has no sampling noise; beta-binomial counts need some number, a large one.
+MANY_ITEMS: Final = 100_000.0
+
+
+class Noise(NamedTuple):
+    """What an observation law needs: broadcastable arrays over (model, benchmark).
+
+    Parameters
+    ----------
+    mean : array
+        Expected score.
+    misfit : array
+        Variance of what the law leaves unexplained, at this score.
+    items : array
+        Number of items behind a score; infinite where there is no sampling noise.
+    tail : array
+        Degrees of freedom above the least.
+    """
+
+    mean: Values
+    misfit: Values
+    items: Values
+    tail: Values
+
+    @property
+    def sampling(self) -> Values:
+        """Variance of a mean of `items` right or wrong answers."""
+        inside = jnp.clip(self.mean, CLOSEST, 1 - CLOSEST)
+        return inside * (1 - inside) / self.items
+
+
+def misfit_variance(share: Values, misfit: Values) -> Values:
+    r"""Return the variance of what the law leaves unexplained, :math:`\sigma_j^2\{4h(1 - h) + 1/50\}`.
+
+    The misfit is largest at mid-range, where a given error in skill moves the score most.
+
+    Parameters
+    ----------
+    share : array, dims (model, benchmark)
+        Share of the range above the floor.
+    misfit : array, dims (benchmark)
+        Standard deviation at mid-range, on the score.
+
+    Returns
+    -------
+    array, dims (model, benchmark)
+        On the squared score.
+
+    Examples
+    --------
+    >>> round(float(misfit_variance(jnp.array(0.5), jnp.array(0.1))), 4)
+    0.0102
+    """
+    return misfit**2 * (4 * share * (1 - share) + LEAST_MISFIT)
+
+
+class StudentTScore(Distribution):  # type: ignore[misc]
+    r"""Student-t score with variance parameter :math:`s^2`; draws are censored to [0, 1].
+
+    The density is written :math:`\frac{\nu}{2}\log s^2 - \frac{\nu + 1}{2}\log(s^2 + r^2/\nu)` plus a constant:
+    two logarithms a cell, no division by the scale.
+    """
+
+    arg_constraints = {  # noqa: RUF012
+        "mean": constraints.real,
+        "variance": constraints.positive,
+        "freedom": constraints.positive,
+    }
+    support = constraints.real
+
+    def __init__(self, mean: Values, variance: Values, freedom: Values) -> None:
+        self.freedom = freedom
+        self.mean_score, self.variance_score = promote_shapes(mean, variance)
+        shape = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(variance))
+        super().__init__(batch_shape=shape, validate_args=False)
+
+    def log_prob(self, value: Values) -> Values:
+        """Return the log density of scores."""
+        freedom = self.freedom
+        constant = gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - 0.5 * jnp.log(freedom * jnp.pi)
+        squared = (value - self.mean_score) ** 2
+        spread = self.variance_score + squared * (1 / freedom)
+        return constant + 0.5 * freedom * jnp.log(self.variance_score) - 0.5 * (freedom + 1) * jnp.log(spread)
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Values:
+        """Draw scores, censored to [0, 1]."""
+        noise = jax.random.t(key, self.freedom, sample_shape + self.batch_shape)
+        return jnp.clip(self.mean_score + noise * jnp.sqrt(self.variance_score), 0, 1)
+
+
+class NormalScore(Distribution):  # type: ignore[misc]
+    """Normal score; draws are censored to [0, 1]."""
+
+    arg_constraints = {"mean": constraints.real, "variance": constraints.positive}  # noqa: RUF012
+    support = constraints.real
+
+    def __init__(self, mean: Values, variance: Values) -> None:
+        self.mean_score, self.variance_score = promote_shapes(mean, variance)
+        shape = jnp.broadcast_shapes(jnp.shape(mean), jnp.shape(variance))
+        super().__init__(batch_shape=shape, validate_args=False)
+
+    def log_prob(self, value: Values) -> Values:
+        """Return the log density of scores."""
+        squared = (value - self.mean_score) ** 2 / self.variance_score
+        return -0.5 * (squared + jnp.log(2 * jnp.pi * self.variance_score))
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Values:
+        """Draw scores, censored to [0, 1]."""
+        noise = jax.random.normal(key, sample_shape + self.batch_shape)
+        return jnp.clip(self.mean_score + noise * jnp.sqrt(self.variance_score), 0, 1)
+
+
+class BetaBinomialScore(Distribution):  # type: ignore[misc]
+    """Share of items solved when each model's true rate is beta-distributed around the expected score.
+
+    The log probability is that of the rounded count, plus log(items): a density on the score.
+    """
+
+    arg_constraints = {  # noqa: RUF012
+        "mean": constraints.unit_interval,
+        "concentration": constraints.positive,
+        "items": constraints.positive,
+    }
+    support = constraints.unit_interval
+
+    def __init__(self, mean: Values, concentration: Values, items: Values) -> None:
+        inside = jnp.clip(mean, CLOSEST, 1 - CLOSEST)
+        self.items_counted = jnp.where(jnp.isfinite(items), items, MANY_ITEMS)
+        self.counts = BetaBinomial(inside * concentration, (1 - inside) * concentration, self.items_counted)
+        super().__init__(batch_shape=self.counts.batch_shape, validate_args=False)
+
+    def log_prob(self, value: Values) -> Values:
+        """Return the log density of scores."""
+        count = jnp.round(value * self.items_counted)
+        return self.counts.log_prob(count) + jnp.log(self.items_counted)
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Values:
+        """Draw shares of items solved."""
+        rate_key, count_key = jax.random.split(key)
+        shape = sample_shape + self.batch_shape
+        rate = jax.random.beta(rate_key, self.counts.concentration1, self.counts.concentration0, shape)
+        return jax.random.binomial(count_key, jnp.round(self.items_counted), rate) / jnp.round(self.items_counted)
+
+
+def _student_t(noise: Noise) -> Distribution:
+    return StudentTScore(noise.mean, noise.misfit + noise.sampling, LEAST_TAIL + noise.tail)
+
+
+def _normal(noise: Noise) -> Distribution:
+    return NormalScore(noise.mean, noise.misfit + noise.sampling)
+
+
+def _beta_binomial(noise: Noise) -> Distribution:
+    inside = jnp.clip(noise.mean, CLOSEST, 1 - CLOSEST)
+    # A beta with mean m and concentration c has variance m (1 - m) / (1 + c); below c = 1 it has two peaks.
+    concentration = jnp.maximum(inside * (1 - inside) / noise.misfit - 1, 1.0)
+    return BetaBinomialScore(noise.mean, concentration, noise.items)
+
+
+LIKELIHOODS: Mapping[str, Callable[[Noise], Distribution]] = MappingProxyType(
+    {"student_t": _student_t, "normal": _normal, "beta_binomial": _beta_binomial}
+)

@@ -1,0 +1,173 @@
+"""The model's settings and priors, frozen, each default with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
+
+from bayes_sloth.errors import InputError, unknown_name
+
+LINKS: Final = ("richards", "logistic")
+LIKELIHOODS: Final = ("student_t", "normal", "beta_binomial")
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Prior scales, all on the scale of logits and of covariates with mean 0 and standard deviation 1.
+
+    Names ending in `_mean` and `_sd` are the moments of a normal; for positive quantities, of its logarithm.
+
+    Examples
+    --------
+    >>> Priors(slope_sd=1.0).slope_sd
+    1.0
+    """
+
+    # One standard deviation of log size or log tokens is about a factor of five: it moves most published
+    # benchmarks by half a logit to one and a half, and never by five.
+    slope_mean: float = 0.7
+    slope_sd: float = 0.7
+    # Size and tokens may help or hinder each other; the product of two standardised logs reaches 4 at the edge.
+    interaction_sd: float = 0.3
+    # The average model of the table scores about the average of each benchmark: within one logit of it.
+    intercept_sd: float = 1.0
+    # A benchmark asks for several skills in parts that sum to about one; a negative loading stays possible.
+    loading_mean: float = 0.4
+    loading_sd: float = 0.6
+    # Families differ by less than the size range does: half to one and a half logits.
+    family_scale_mean: float = -0.35  # exp(-0.35) = 0.7
+    family_scale_sd: float = 0.5
+    # Efficiency at one skill goes along with efficiency at another, either way: entries of a Cholesky factor.
+    family_correlation_sd: float = 0.5
+    # Tuning moves instruction following by about a logit and other skills by less.
+    tuning_sd: float = 0.7
+    tuning_scale_mean: float = -1.2  # exp(-1.2) = 0.3
+    tuning_scale_sd: float = 0.6
+    # A family departs from the shared slopes by about a fifth of a logit for every factor of five in size.
+    deviation_scale_mean: float = -1.6  # exp(-1.6) = 0.2
+    deviation_scale_sd: float = 0.5
+    # Chance floors are known to about a point: prompts and extraction move them.
+    lower_sd: float = 0.02
+    # Wrong keys and ambiguous items cap benchmarks at 80 to 97 percent: logit of the reach.
+    reach_mean: float = 2.0
+    reach_sd: float = 0.6
+    # Half to twice is a visible bend away from the logistic curve.
+    asymmetry_sd: float = 0.5
+    # What the law leaves unexplained is about three points at mid-range.
+    misfit_mean: float = -3.5  # exp(-3.5) = 0.03
+    misfit_sd: float = 0.5
+    # Faulty runs are rare but real: four more degrees of freedom than the least that has a variance.
+    tail_mean: float = 1.4  # exp(1.4) = 4
+    tail_sd: float = 0.5
+    # A fine-tune keeps about half of what sets its parent apart: Beta(2, 2) on the share kept.
+    inheritance_shape: float = 2.0
+    # Between active and total parameters, neither is ruled out: Beta(2, 2) on the weight of the active ones.
+    moe_shape: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Reject scales that are not positive."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.name.endswith(("_sd", "_shape")) and not value > 0:
+                raise InputError(f"Priors: {entry.name} is {value!r}, not positive: give a scale above 0.")
+
+    def __repr__(self) -> str:
+        """List every number, four to a line."""
+        pairs = [f"{entry.name}={getattr(self, entry.name):g}" for entry in fields(self)]
+        lines = [", ".join(pairs[i : i + 4]) for i in range(0, len(pairs), 4)]
+        return "Priors(\n    " + ",\n    ".join(lines) + ",\n)"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which model to fit.
+
+    Parameters
+    ----------
+    skills : int
+        Number of skills d. Three is the published choice for the twelve benchmarks.
+    link : {"richards", "logistic"}
+        Curve from skill to score. Richards, because hard benchmarks rise late and saturate early.
+    likelihood : {"student_t", "normal", "beta_binomial"}
+        Observation law. Student-t, because published tables hold faulty runs.
+    interaction : bool
+        Whether log size times log tokens enters the law; the paper has it.
+    deviation : bool
+        Whether families may depart from the shared slopes. Without it intervals are too narrow.
+    anchors : tuple of str, optional
+        One benchmark a skill, whose logit is that skill's unit; chosen from the data where None.
+    priors : Priors
+        Prior scales.
+
+    Raises
+    ------
+    InputError
+        If a name or number is not valid; the message lists the valid ones.
+
+    Examples
+    --------
+    >>> ModelSpec(skills=2).skills
+    2
+    """
+
+    skills: int = 3
+    link: str = "richards"
+    likelihood: str = "student_t"
+    interaction: bool = True
+    deviation: bool = True
+    anchors: tuple[str, ...] | None = None
+    priors: Priors = field(default_factory=Priors)
+
+    def __post_init__(self) -> None:
+        """Check names and counts."""
+        if isinstance(self.skills, bool) or not isinstance(self.skills, int) or self.skills < 1:
+            raise InputError(f"ModelSpec: skills is {self.skills!r}: give a whole number from 1 up.")
+        for kind, name, known in (("link", self.link, LINKS), ("likelihood", self.likelihood, LIKELIHOODS)):
+            if name not in known:
+                raise unknown_name(kind, name, known)
+        if self.anchors is not None and len(set(self.anchors)) != self.skills:
+            raise InputError(
+                f"ModelSpec: anchors {self.anchors!r} do not fit skills={self.skills}: name one benchmark a skill."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values, for a file.
+
+        Returns
+        -------
+        dict
+            `ModelSpec.from_dict` reads it back.
+
+        Examples
+        --------
+        >>> ModelSpec.from_dict(ModelSpec().to_dict()) == ModelSpec()
+        True
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> ModelSpec:
+        """Return the settings that `to_dict` wrote.
+
+        Parameters
+        ----------
+        plain : dict
+            From `to_dict`, also after a trip through JSON.
+
+        Returns
+        -------
+        ModelSpec
+            Equal to the one written.
+
+        Examples
+        --------
+        >>> ModelSpec.from_dict(ModelSpec(skills=4).to_dict()).skills
+        4
+        """
+        anchors = None if plain["anchors"] is None else tuple(plain["anchors"])
+        return cls(**(plain | {"anchors": anchors, "priors": Priors(**plain["priors"])}))
+
+    def __repr__(self) -> str:
+        """Show every setting and every prior."""
+        settings = [f"{entry.name}={getattr(self, entry.name)!r}" for entry in fields(self)[:-1]]
+        return f"ModelSpec({', '.join(settings)},\n  priors={self.priors!r})"
