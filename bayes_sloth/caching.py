@@ -12,11 +12,11 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from bayes_sloth.files import PARTIAL, partial_path
+from bayes_sloth.versions import versions_of_packages
 
 if TYPE_CHECKING:
     from bayes_sloth.spec import ModelSpec
@@ -96,14 +96,7 @@ def versions() -> dict[str, str]:
     >>> sorted(versions())
     ['bayes_sloth', 'code', 'jax', 'jaxlib', 'numpy', 'numpyro', 'python']
     """
-    from bayes_sloth import __version__
-
-    return {
-        "bayes_sloth": __version__,
-        "code": _code_digest(),
-        **{name: metadata.version(name) for name in ("numpyro", "jax", "jaxlib", "numpy")},
-        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
-    }
+    return versions_of_packages() | {"code": _code_digest()}
 
 
 def _code_digest() -> str:

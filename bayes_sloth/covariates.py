@@ -65,7 +65,9 @@ def scale_of(values: Floats) -> Scale:
     if known.size == 0:
         return Scale(0.0, 1.0, -np.inf, np.inf)
     spread = float(known.std())
-    return Scale(float(known.mean()), spread if spread > 1e-6 else 1.0, float(known.min()), float(known.max()))
+    return Scale(
+        float(known.mean()), spread if spread > 1e-6 else 1.0, float(known.min()), float(known.max())
+    )
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,9 @@ def unknown_given(known: Features, values: Floats, wanted: Features) -> Unknown:
     across = _covariance(wanted, known, sds[0])
     weights = linalg.solve(inside, across.T, assume_a="pos").T if values.size else across
     left = _covariance(wanted, wanted, sds[0]) + noise * np.eye(len(wanted.family)) - weights @ across.T
-    coefficient = COEFFICIENT_SD**2 * known.linear.T @ linalg.solve(inside, values) if values.size else np.zeros(4)
+    coefficient = (
+        COEFFICIENT_SD**2 * known.linear.T @ linalg.solve(inside, values) if values.size else np.zeros(4)
+    )
     effect = float(coefficient[3]) if known.linear.shape[1] == 4 else 0.0
     return Unknown(weights @ values, np.linalg.cholesky(left), weights, effect)
 

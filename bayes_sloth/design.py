@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from bayes_sloth.covariates import Scaling, Unknown, features_of, scaling_of, unknown_given
 from bayes_sloth.deviations import Places, factor
-from bayes_sloth.names import ACTIVE_PARAMS_B, FAMILY, FLOOR, INSTRUCT, ITEMS, PARAMS_B, PARENT, SCORE, TOKENS_T
+from bayes_sloth.names import (
+    ACTIVE_PARAMS_B,
+    FAMILY,
+    FLOOR,
+    INSTRUCT,
+    ITEMS,
+    PARAMS_B,
+    PARENT,
+    SCORE,
+    TOKENS_T,
+)
 from bayes_sloth.scores import Scores
 
 Floats = NDArray[np.float64]

@@ -43,6 +43,29 @@ def inherit(innovation: Values, parent: Values, share: Values) -> Values:
     )
 
 
+def unit_lower(raw: Values, skills: int) -> Values:
+    """Return the unit lower-triangular matrix with the given entries below its diagonal.
+
+    Parameters
+    ----------
+    raw : array, dims (skill_pair)
+        Entries, row by row.
+    skills : int
+        Size of the matrix.
+
+    Returns
+    -------
+    array, dims (skill, skill)
+        Identity plus the entries.
+
+    Examples
+    --------
+    >>> unit_lower(jnp.array([2.0]), 2).tolist()
+    [[1.0, 0.0], [2.0, 1.0]]
+    """
+    return jnp.eye(skills).at[jnp.tril_indices(skills, -1)].set(raw)
+
+
 class FamilyEffects(Distribution):  # type: ignore[misc]
     r"""Normal family effects around `loc`: :math:`a - m = w\,(a - m)_{parent} + \sqrt{1 - w^2}\,D L z`.
 

@@ -11,7 +11,7 @@ from numpyro.distributions import Beta, LogNormal, Normal
 
 from bayes_sloth import curve
 from bayes_sloth.design import Covariate, Design
-from bayes_sloth.effects import FamilyEffects
+from bayes_sloth.effects import FamilyEffects, unit_lower
 from bayes_sloth.observation import LIKELIHOODS, Noise, misfit_variance
 from bayes_sloth.spec import ModelSpec, Priors
 
@@ -82,9 +82,10 @@ def sloth(design: Design, spec: ModelSpec) -> None:
     tuning = _family_tuning(design, priors)
     x = curve.covariates(size, log_tokens)[:, : slope.shape[1]]
     instruct = jnp.asarray(design.instruct)[:, None]
-    skill = curve.skills(level[design.family], slope, x, instruct * tuning[design.family], _deviation(design, spec))
-    deterministic("skill", skill)
-    _observe(design, spec, skill, _benchmark_curve(design, spec))
+    skill = curve.skills(
+        level[design.family], slope, x, instruct * tuning[design.family], _deviation(design, spec)
+    )
+    _observe(design, spec, deterministic("model_skill", skill), _benchmark_curve(design, spec))
 
 
 def _filled(covariate: Covariate, name: str, shift: Values) -> Values:
@@ -126,16 +127,18 @@ def _family_level(design: Design, priors: Priors, skill_mean: Values, slope: Val
     """
     skills = design.anchors.size
     scale = sample("family_scale", _log_normal(priors.family_scale_mean, priors.family_scale_sd, skills))
-    lower = jnp.eye(skills)
+    raw = jnp.zeros(0)
     if skills > 1:
-        below = skills * (skills - 1) // 2
-        raw = sample("family_correlation", Normal(0, priors.family_correlation_sd).expand([below]).to_event(1))
-        lower = lower.at[jnp.tril_indices(skills, -1)].set(raw)
+        pairs = skills * (skills - 1) // 2
+        raw = sample(
+            "family_correlation", Normal(0, priors.family_correlation_sd).expand([pairs]).to_event(1)
+        )
     share: Values = 0.0
     if (design.parent >= 0).any():
         share = sample("inheritance", Beta(priors.inheritance_shape, priors.inheritance_shape))
     center = jnp.asarray(design.places.center)
     there = curve.covariates(center[:, 0], center[:, 1])[:, : slope.shape[1]] @ slope.T
+    lower = unit_lower(raw, skills)
     law = FamilyEffects(skill_mean[None, :] + there, scale, lower, jnp.asarray(design.parent), share)
     level = sample("family_skill", law) - there
     deterministic("efficiency", level - skill_mean[None, :])
@@ -146,9 +149,13 @@ def _family_tuning(design: Design, priors: Priors) -> Values:
     """Return the effect of tuning in each family, sampled as itself where base and tuned models tell it."""
     skills = design.anchors.size
     mean = sample("tuning", Normal(0, priors.tuning_sd).expand([skills]).to_event(1))[None, :]
-    scale = sample("tuning_scale", _log_normal(priors.tuning_scale_mean, priors.tuning_scale_sd, skills))[None, :]
+    scale = sample("tuning_scale", _log_normal(priors.tuning_scale_mean, priors.tuning_scale_sd, skills))[
+        None, :
+    ]
     told = jnp.asarray(design.tuned_both_ways)[:, None]
-    raw = sample("family_tuning_raw", Normal(jnp.where(told, mean, 0.0), jnp.where(told, scale, 1.0)).to_event(2))
+    raw = sample(
+        "family_tuning_raw", Normal(jnp.where(told, mean, 0.0), jnp.where(told, scale, 1.0)).to_event(2)
+    )
     return deterministic("family_tuning", jnp.where(told, raw, mean + scale * raw))
 
 
@@ -180,9 +187,10 @@ def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     typical_share = 1 / (1 + jnp.exp(-jnp.asarray(design.pivot)))
     reach = typical_share + (1 - typical_share) / (1 + jnp.exp(-reach_logit))
     deterministic("upper", lower + (1 - lower) * reach)
-    asymmetry = jnp.ones(benchmarks)
     if spec.link == "richards":
         asymmetry = sample("asymmetry", _log_normal(0.0, p.asymmetry_sd, benchmarks))
+    else:
+        asymmetry = deterministic("asymmetry", jnp.ones(benchmarks))
     return BenchmarkCurve(loading, intercept, deterministic("reach", reach), asymmetry, lower)
 
 
@@ -190,7 +198,9 @@ def _observe(design: Design, spec: ModelSpec, skill: Values, benchmark: Benchmar
     p, benchmarks = spec.priors, design.floor.size
     share, expected = scores_of(skill, benchmark, jnp.asarray(design.pivot), spec.link)
     misfit = sample("misfit", _log_normal(p.misfit_mean, p.misfit_sd, benchmarks))
-    tail = sample("tail", LogNormal(p.tail_mean, p.tail_sd)) if spec.likelihood == "student_t" else jnp.ones(())
+    tail: Values = jnp.ones(())
+    if spec.likelihood == "student_t":
+        tail = sample("tail", LogNormal(p.tail_mean, p.tail_sd))
     noise = Noise(expected, misfit_variance(share, misfit[None, :]), jnp.asarray(design.items), tail)
     with numpyro.handlers.mask(mask=jnp.asarray(design.observed)):
         sample("score", LIKELIHOODS[spec.likelihood](noise), obs=jnp.asarray(design.score))

@@ -19,7 +19,9 @@ from bayes_sloth.spec import ModelSpec
 Values = Any
 
 STARTS: Final = 4  # with fixed scales two or three of four starts end at the same mode; the best is kept
-SPREAD: Final = 0.3  # of the starts, in unconstrained units: enough to end at different modes where there are some
+SPREAD: Final = (
+    0.3  # of the starts, in unconstrained units: enough to end at different modes where there are some
+)
 STEPS: Final = 1500  # the loss changes by less than 0.1 after about 1,200
 ROUNDS: Final = 10  # of the progress bar
 RATE: Final = 0.05  # first step of Adam, in unconstrained units; falls to nothing along a cosine
@@ -51,24 +53,32 @@ class Modes:
         return bool(self.losses.size > 1 and self.losses[1] - self.losses[0] < SAME_MODE)
 
 
-def held_scales(spec: ModelSpec) -> dict[str, Values]:
-    """Return the group scales at their prior medians.
+def held(design: Design, spec: ModelSpec) -> dict[str, Values]:
+    """Return what a mode is conditioned on: group scales at their prior medians, and no departures.
 
-    A joint mode over effects and their scales drives the scales to zero or to excess; a mode given the scales
-    does neither, and is a good place to start a sampler.
+    A joint mode over effects and their scales drives the scales to zero or to excess, and one over departures
+    fits as many benchmarks without error as there are skills, which ones by chance. A mode given these does
+    neither, and is a good place to start a sampler.
 
     Parameters
     ----------
+    design : Design
+        The table.
     spec : ModelSpec
         The model.
 
     Returns
     -------
-    dict of arrays, dims (skill)
+    dict of arrays
         By site name.
     """
     names = [name for name in GROUP_SCALES if spec.deviation or name != "deviation_scale"]
-    return {name: jnp.full(spec.skills, float(np.exp(getattr(spec.priors, f"{name}_mean")))) for name in names}
+    fixed = {
+        name: jnp.full(spec.skills, float(np.exp(getattr(spec.priors, f"{name}_mean")))) for name in names
+    }
+    if spec.deviation:
+        fixed["deviation_raw"] = jnp.zeros((design.family.size, spec.skills))
+    return fixed
 
 
 def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) -> Modes:
@@ -90,7 +100,7 @@ def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) ->
     Modes
         Best first.
     """
-    space = Space(design, spec, held_scales(spec))
+    space = Space(design, spec, held(design, spec))
     center = space.start()
     noise = jax.random.normal(jax.random.key(seed), (STARTS, center.size))
     optimiser = Adam(lambda step: 0.5 * RATE * (1 + jnp.cos(jnp.pi * jnp.minimum(step / STEPS, 1.0))))

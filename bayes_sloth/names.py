@@ -32,3 +32,30 @@ UNITS: Final = {
     ITEMS: "number of test items behind a score",
     FLOOR: "score of a guesser, 0 to 1",
 }
+
+# Dims of every sampled or derived quantity after (chain, draw); one that is not named here is a scalar.
+SITE_DIMS: Final = {
+    "slope": (SKILL, COVARIATE),
+    "skill_mean": (SKILL,),
+    "family_scale": (SKILL,),
+    "family_correlation": ("skill_pair",),
+    "family_skill": (FAMILY, SKILL),
+    "efficiency": (FAMILY, SKILL),
+    "tuning": (SKILL,),
+    "tuning_scale": (SKILL,),
+    "family_tuning": (FAMILY, SKILL),
+    "deviation_scale": (SKILL,),
+    "deviation": (MODEL, SKILL),
+    "model_skill": (MODEL, SKILL),
+    "log_size": (MODEL,),
+    "log_tokens": (MODEL,),
+    "loading": (BENCHMARK, SKILL),
+    "intercept": (BENCHMARK,),
+    "lower": (BENCHMARK,),
+    "upper": (BENCHMARK,),
+    "reach": (BENCHMARK,),
+    "asymmetry": (BENCHMARK,),
+    "misfit": (BENCHMARK,),
+    "log_likelihood": (MODEL, BENCHMARK),
+}
+COVARIATES: Final = ("log_size", "log_tokens", "log_size_x_log_tokens")

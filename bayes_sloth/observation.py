@@ -161,7 +161,9 @@ class BetaBinomialScore(Distribution):  # type: ignore[misc]
         rate_key, count_key = jax.random.split(key)
         shape = sample_shape + self.batch_shape
         rate = jax.random.beta(rate_key, self.counts.concentration1, self.counts.concentration0, shape)
-        return jax.random.binomial(count_key, jnp.round(self.items_counted), rate) / jnp.round(self.items_counted)
+        return jax.random.binomial(count_key, jnp.round(self.items_counted), rate) / jnp.round(
+            self.items_counted
+        )
 
 
 def _student_t(noise: Noise) -> Distribution:

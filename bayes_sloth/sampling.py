@@ -14,6 +14,7 @@ import numpyro
 from numpyro.infer import MCMC, NUTS
 
 from bayes_sloth.errors import FitWarning
+from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.space import Space
 
@@ -60,7 +61,9 @@ def prepare(chains: int) -> None:
     """
     jax.config.update("jax_enable_x64", True)
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        numpyro.set_host_device_count(max(chains, 4))  # a later fit with the default chains finds its devices too
+        numpyro.set_host_device_count(
+            max(chains, 4)
+        )  # a later fit with the default chains finds its devices too
 
 
 def chain_method(chains: int) -> str:
@@ -84,7 +87,7 @@ def starts(space: Space, modes: Modes, chains: int, key: jax.Array) -> Values:
     best = modes.space.named(modes.vectors[0])
     whole = space.named(space.start()) | best
     for name, value in modes.space.fixed.items():
-        whole[name] = jnp.log(value)
+        whole[name] = jnp.log(value) if name in GROUP_SCALES else value
     center = space.flat(whole)
     return center + JITTER * jax.random.normal(key, (chains, center.size))
 

@@ -54,7 +54,9 @@ class Space:
 
         def one(key: jax.Array) -> dict[str, Values]:
             trace = handlers.trace(handlers.seed(self.model, key)).get_trace()
-            sites = {k: s["value"] for k, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
+            sites = {
+                k: s["value"] for k, s in trace.items() if s["type"] == "sample" and not s["is_observed"]
+            }
             free = {name: value for name, value in sites.items() if name not in self.fixed}
             return dict(unconstrain_fn(self.model, (), {}, free))
 
@@ -104,4 +106,3 @@ class Space:
             return sites | {"log_likelihood": density}
 
         return jax.jit(lambda rows: jax.lax.map(one, rows, batch_size=BATCH))(vectors)
-

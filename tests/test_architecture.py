@@ -21,16 +21,19 @@ ROOT = Path(bs.__file__).parent
 # The package itself is for the command line alone; the others take its version at most.
 ORDER = (
     # words
-    *("names", "errors", "files", "_compat"),
+    *("names", "errors", "files", "versions", "_compat"),
     # the law
     *("links", "curve", "spec"),
     # scores in
     *("catalogue", "cells", "columns", "lm_eval", "table_files", "facts", "doubts", "forms"),
     *("scores", "assembly", "reading", "datasets"),
+    # a table as the model sees it
+    *("covariates", "deviations", "design", "identify"),
     # the model, and fits of it
-    *("covariates", "model", "simulation", "posterior", "identify", "fitting"),
+    *("observation", "effects", "model", "simulation", "space", "modes", "sampling", "posterior"),
+    *("expectation", "convergence", "fitting"),
     # what a fit says
-    *("prediction", "conditioning", "skill_tables", "metrics", "checking", "calibration"),
+    *("questions", "prediction", "conditioning", "skill_tables", "metrics", "checking", "calibration"),
     # judging and using it
     *("laws", "evaluation", "downstream", "items", "plan"),
     # showing it
@@ -38,9 +41,9 @@ ORDER = (
 )
 OUTSIDE = {"__init__", "__main__"}
 TAKES_THE_PACKAGE = {"options", "steps", "cli"}
-MAY_LOAD_JAX = {"_compat", "links", "curve", "covariates", "model", "simulation", "posterior", "identify"}
-MAY_LOAD_JAX |= {"fitting", "prediction", "conditioning", "checking", "calibration"}
-MAY_LOAD_JAX |= {"laws", "evaluation", "downstream", "items", "plan"}
+MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space", "modes"}
+MAY_LOAD_JAX |= {"sampling", "expectation", "convergence", "fitting", "questions", "prediction"}
+MAY_LOAD_JAX |= {"conditioning", "checking", "calibration", "laws", "evaluation", "downstream", "items", "plan"}
 HEAVY = ("pandas", "jax", "numpyro", "xarray")  # what neither `import bayes_sloth` nor `--help` may load
 DRAWS = {"plots", "report"}
 

@@ -1,0 +1,63 @@
+"""Expected scores of the fitted models, draw by draw."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from bayes_sloth.design import logits
+from bayes_sloth.model import BenchmarkCurve, scores_of
+from bayes_sloth.names import FLOOR, SCORE
+from bayes_sloth.spec import ModelSpec
+
+
+def pivots(tree: xr.DataTree) -> NDArray[np.float64]:
+    """Return the logit of each benchmark's typical share in a fitted table, dims (benchmark).
+
+    Parameters
+    ----------
+    tree : DataTree
+        With groups `observed_data` and `constant_data`.
+
+    Returns
+    -------
+    array, dims (benchmark)
+        As the model saw it.
+    """
+    score = np.asarray(tree["observed_data"][SCORE].values, dtype=float)
+    floor = np.asarray(tree["constant_data"][FLOOR].values, dtype=float)
+    return np.asarray(np.nanmean(logits(score, floor), axis=0))
+
+
+def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
+    """Return the expected score of every fitted model on every benchmark.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Of a posterior.
+    spec : ModelSpec
+        Its model.
+
+    Returns
+    -------
+    array, dims (chain, draw, model, benchmark)
+        Shares of items solved.
+    """
+    posterior = tree["posterior"].dataset
+    pivot = jnp.asarray(pivots(tree))
+    names = ("model_skill", *BenchmarkCurve._fields)
+    flat = {
+        name: jnp.asarray(posterior[name].values.reshape(-1, *posterior[name].shape[2:])) for name in names
+    }
+
+    def one(draw: dict[str, jax.Array]) -> jax.Array:
+        benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
+        return scores_of(draw["model_skill"], benchmark, pivot, spec.link)[1]
+
+    found = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=50))(flat)
+    sizes = posterior.sizes
+    return np.asarray(found).reshape(sizes["chain"], sizes["draw"], *found.shape[1:])

@@ -1,0 +1,226 @@
+"""From a table of scores to a posterior: full sampling, a mode, or a normal approximation around it."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import replace
+from typing import Any, Final
+
+import jax
+import numpy as np
+import xarray as xr
+
+from bayes_sloth.convergence import Convergence, convergence
+from bayes_sloth.design import design_of
+from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning, unknown_name
+from bayes_sloth.expectation import expected_scores
+from bayes_sloth.identify import anchors_of, check_anchors, telling_anchors
+from bayes_sloth.modes import Modes, around_mode, find_modes
+from bayes_sloth.names import BENCHMARK, CHAIN, COVARIATE, COVARIATES, DRAW, FAMILY, MODEL, SITE_DIMS, SKILL
+from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
+from bayes_sloth.sampling import Chains, prepare, run_nuts
+from bayes_sloth.scores import Scores
+from bayes_sloth.spec import ModelSpec
+from bayes_sloth.versions import versions_of_packages
+
+METHODS: Final = ("nuts", "map", "laplace")
+POINT: Final = (
+    "point estimate: intervals miss the uncertainty of the parameters and are too narrow; "
+    'fit with method="nuts" before you bet on it.'
+)
+NORMAL: Final = (
+    "normal approximation around a mode with the group scales held: intervals are rough; "
+    'fit with method="nuts" before you bet on it.'
+)
+SEVERAL: Final = (
+    "no two starts ended at the same mode: another seed may give another answer; "
+    'fit with method="nuts", which averages over modes.'
+)
+
+
+def fit(
+    scores: Scores,
+    spec: ModelSpec | None = None,
+    *,
+    method: str = "nuts",
+    seed: int,
+    chains: int = 4,
+    draws: int = 1000,
+    warmup: int = 1000,
+    progress: bool = True,
+) -> Posterior:
+    """Fit the skills law to a table of scores.
+
+    Switches JAX to 64 bits and, where JAX has not started, gives it a host device for every chain.
+
+    Parameters
+    ----------
+    scores : Scores
+        The table.
+    spec : ModelSpec, optional
+        The model; `ModelSpec()` where None.
+    method : {"nuts", "map", "laplace"}
+        Full posterior; mode from several starts; normal approximation at that mode.
+    seed : int
+        The same seed on the same machine gives the same numbers.
+    chains, draws, warmup : int
+        Chains, kept draws of each and draws of adaptation; a mode is one draw.
+    progress : bool
+        Whether to show progress on standard error.
+
+    Returns
+    -------
+    Posterior
+        Draws, model and report, whatever the method.
+
+    Raises
+    ------
+    InputError
+        If an argument is not valid.
+    FitError
+        If no start leads to a finite posterior density.
+
+    Examples
+    --------
+    >>> import bayes_sloth as bs
+    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU", "ARC"])
+    >>> bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False).spec.skills
+    1
+    """
+    begun = time.perf_counter()
+    _check_arguments(method, seed=seed, chains=chains, draws=draws, warmup=warmup)
+    prepare(chains)
+    asked = spec or ModelSpec()
+    spec = _resolved(asked, scores)
+    modes = _modes(scores, spec, seed, progress)
+    if (
+        asked.anchors is None and method != "map"
+    ):  # anchors decide how well chains mix, not what a mode forecasts
+        better = _better_anchors(modes, scores)
+        if set(better) != set(spec.anchors or ()):
+            spec = replace(spec, anchors=better)
+            modes = _modes(scores, spec, seed, progress)
+    if method == "nuts":
+        found = run_nuts(modes, chains=chains, draws=draws, warmup=warmup, seed=seed, progress=progress)
+    else:
+        found = _without_sampling(modes, method, chains=chains, draws=draws, seed=seed)
+    tree = _tree(found, scores, spec)
+    status, messages = _judged(tree, spec, modes, method)
+    report = FitReport(
+        method=method,
+        seed=seed,
+        status=status,
+        messages=messages,
+        seconds=time.perf_counter() - begun,
+        versions=versions_of_packages(),
+        data_digest=scores.digest,
+        settings={"chains": chains, "draws": draws, "warmup": warmup},
+    )
+    return Posterior(tree, spec, report)
+
+
+def _check_arguments(method: str, **numbers: int) -> None:
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    for name, number in numbers.items():
+        least = 0 if name == "seed" else 10 if name == "draws" else 1
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
+            raise InputError(f"fit: {name} is {number!r}: give a whole number from {least} up.")
+
+
+def _resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:
+    """Return the model with its anchors named, and no more skills than benchmarks."""
+    most = len(scores.benchmarks)
+    if spec.skills > most and spec.anchors is None:
+        warnings.warn(
+            f"{spec.skills} skills cannot be told apart by {most} benchmark(s): fitted with skills={most}.",
+            InputWarning,
+            stacklevel=3,
+        )
+        spec = replace(spec, skills=most)
+    anchors = check_anchors(scores, spec.anchors) if spec.anchors else anchors_of(scores, spec.skills)
+    return replace(spec, anchors=anchors)
+
+
+def _modes(scores: Scores, spec: ModelSpec, seed: int, progress: bool) -> Modes:
+    modes = find_modes(design_of(scores, spec.anchors or ()), spec, seed=seed, progress=progress)
+    if not np.isfinite(modes.losses[0]):
+        raise FitError("no start has a finite posterior density: check the priors for extreme values.")
+    return modes
+
+
+def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
+    """Return the benchmarks that tell the skills apart best in the best mode."""
+    found = modes.space.quantities(modes.vectors[:1])
+    loading, skill, misfit = (np.asarray(found[name][0]) for name in ("loading", "model_skill", "misfit"))
+    chosen = telling_anchors(loading, skill, misfit, modes.space.design.pivot)
+    return tuple(scores.benchmarks[i] for i in chosen)
+
+
+def _without_sampling(modes: Modes, method: str, *, chains: int, draws: int, seed: int) -> Chains:
+    if method == "map":
+        return Chains(modes.space, modes.vectors[None, :1], {})
+    vectors = around_mode(modes, draws=chains * draws, seed=seed)
+    return Chains(modes.space, vectors.reshape(chains, draws, -1), {})
+
+
+def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
+    chains, draws, size = found.vectors.shape
+    flat = found.space.quantities(found.vectors.reshape(-1, size))
+    values = {
+        name: np.asarray(jax.device_get(v)).reshape(chains, draws, *v.shape[1:]) for name, v in flat.items()
+    }
+    likelihood = np.where(scores.observed, values.pop("log_likelihood"), np.nan)
+    coords = {
+        CHAIN: np.arange(chains),
+        DRAW: np.arange(draws),
+        MODEL: list(scores.models),
+        BENCHMARK: list(scores.benchmarks),
+        FAMILY: list(scores.families),
+        SKILL: list(spec.anchors or ()),
+        COVARIATE: list(COVARIATES[: values["slope"].shape[-1]]),
+    }
+    named = {name: value for name, value in values.items() if name in SITE_DIMS or value.ndim == 2}
+    groups = {
+        "posterior": labelled(named, SITE_DIMS, coords),
+        "log_likelihood": labelled({"score": likelihood}, {"score": (MODEL, BENCHMARK)}, coords),
+        "sample_stats": labelled(found.statistics, {}, coords),
+        **observed_groups(scores),
+    }
+    return xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
+
+
+def _judged(
+    tree: xr.DataTree, spec: ModelSpec, modes: Modes, method: str
+) -> tuple[FitStatus, tuple[str, ...]]:
+    if method == "nuts":
+        found = converged(tree, spec)
+        if found.status is FitStatus.FINE:
+            return found.status, (
+                "chains agree on every expected score, loading and slope; no step diverged.",
+            )
+        for message in found.messages:
+            warnings.warn(message, FitWarning, stacklevel=4)
+        return found.status, found.messages
+    words = POINT if method == "map" else NORMAL
+    return FitStatus.NOT_TRUSTED, (words,) if modes.agree else (words, SEVERAL)
+
+
+def converged(tree: xr.DataTree, spec: ModelSpec) -> Convergence:
+    """Judge the chains of a fit by NUTS.
+
+    Parameters
+    ----------
+    tree : DataTree
+        With groups `posterior`, `sample_stats`, `observed_data` and `constant_data`.
+    spec : ModelSpec
+        The model, anchors named.
+
+    Returns
+    -------
+    Convergence
+        Table, status, messages.
+    """
+    expected: Any = expected_scores(tree, spec)
+    return convergence(tree["posterior"].dataset, expected, tree["sample_stats"].dataset)

@@ -1,0 +1,177 @@
+"""Models asked about, as a fit sees them: places in known families, new families, covariates to draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bayes_sloth.covariates import features_of, unknown_given
+from bayes_sloth.deviations import Places, conditional
+from bayes_sloth.design import HALF, Covariate, Design, active_share
+from bayes_sloth.names import FAMILY, INSTRUCT, ITEMS, PARAMS_B, PARENT, TOKENS_T
+from bayes_sloth.scores import Scores
+
+Values = Any
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawable:
+    """A log covariate of the models asked about, drawn where it is not known.
+
+    Parameters
+    ----------
+    value : array, dims (model)
+        Known values, and expectations of the others.
+    missing : array of int, dims (missing model)
+        Which are not known.
+    weights : array, dims (missing model, fitted model)
+        How their means follow from the fitted models' covariates.
+    lower : array, dims (missing model, missing model)
+        Cholesky factor of what stays unknown.
+    size_effect : float
+        How the mean moves with log size.
+    """
+
+    value: Floats
+    missing: Ints
+    weights: Floats
+    lower: Floats
+    size_effect: float
+
+    def drawn(self, fitted: Values, moved: Values, key: jax.Array) -> Values:
+        """Return the covariate with its unknown entries drawn, given one draw of the fitted models'."""
+        if self.missing.size == 0:
+            return jnp.asarray(self.value)
+        noise = jnp.asarray(self.lower) @ jax.random.normal(key, (self.missing.size,))
+        filled = jnp.asarray(self.value).at[self.missing].set(jnp.asarray(self.weights) @ fitted + noise)
+        return filled + jnp.where(jnp.zeros(self.value.size).at[self.missing].set(1.0) > 0, moved, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """Models asked about.
+
+    Parameters
+    ----------
+    family : array of int, dims (model)
+        Number among the known families and, after them, the new ones.
+    new_families : tuple of str
+        Names not in the fitted table.
+    parent : array of int, dims (known and new family)
+        Number of the parent; -1 for none, and for every known family.
+    instruct : array, dims (model)
+        1 = instruction-tuned.
+    log_size, log_tokens : Drawable
+        Scaled logs.
+    log_active_share : array, dims (model)
+        Log of active over total parameters, scaled.
+    deviation_weights, deviation_lower : array
+        How departures follow from the fitted models'; see `deviations.conditional`.
+    items : array, dims (1, benchmark)
+        Item counts, infinite where unknown.
+    pivot : array, dims (benchmark)
+        Logit of the typical share.
+    """
+
+    family: Ints
+    new_families: tuple[str, ...]
+    parent: Ints
+    instruct: Floats
+    log_size: Drawable
+    log_tokens: Drawable
+    log_active_share: Floats
+    deviation_weights: Floats
+    deviation_lower: Floats
+    items: Floats
+    pivot: Floats
+
+
+def questions_of(design: Design, fitted: pd.DataFrame, asked: pd.DataFrame, scores: Scores) -> Questions:
+    """Return the models asked about as a fit sees them.
+
+    Parameters
+    ----------
+    design : Design
+        Of the fitted table.
+    fitted, asked : DataFrame
+        Metadata of the fitted models and of those asked about.
+    scores : Scores
+        The fitted table.
+
+    Returns
+    -------
+    Questions
+        Arrays only.
+    """
+    new = tuple(dict.fromkeys(name for name in asked[FAMILY] if name not in design.families))
+    numbers = {name: number for number, name in enumerate((*design.families, *new))}
+    family = asked[FAMILY].map(numbers).to_numpy(dtype=np.int64)
+    log_size = _drawable(design.log_size, design, fitted, asked, PARAMS_B)
+    log_tokens = _drawable(design.log_tokens, design, fitted, asked, TOKENS_T, log_size.value)
+    share = active_share(asked, design.scaling)
+    place = Places(family, log_size.value + HALF * share, log_tokens.value, design.places.center)
+    weights, lower = conditional(*_centred(design.places, place, len(new)))
+    items = np.asarray(scores.data[ITEMS].values, dtype=float)
+    typical = np.array([np.nanmedian(c) if np.isfinite(c).any() else np.inf for c in items.T])
+    return Questions(
+        family=family,
+        new_families=new,
+        parent=_parents(asked, numbers, len(design.families)),
+        instruct=asked[INSTRUCT].to_numpy(dtype=float),
+        log_size=log_size,
+        log_tokens=log_tokens,
+        log_active_share=share,
+        deviation_weights=weights,
+        deviation_lower=lower,
+        items=typical[None, :],
+        pivot=design.pivot,
+    )
+
+
+def _drawable(
+    known: Covariate,
+    design: Design,
+    fitted: pd.DataFrame,
+    asked: pd.DataFrame,
+    name: str,
+    log_size: Floats | None = None,
+) -> Drawable:
+    scale = design.scaling.size if name == PARAMS_B else design.scaling.tokens
+    value = scale.scaled(np.log(asked[name].to_numpy(dtype=float)))
+    missing = np.isnan(value)
+    sizes = (None, None) if log_size is None else (design.log_size.value, log_size)
+    seen = features_of(fitted, design.scaling, sizes[0])
+    unknown = unknown_given(seen, known.value, features_of(asked, design.scaling, sizes[1]).rows(missing))
+    value[missing] = unknown.mean
+    return Drawable(value, np.flatnonzero(missing), unknown.weights, unknown.lower, unknown.size_effect)
+
+
+def _centred(seen: Places, asked: Places, new: int) -> tuple[Places, Places]:
+    """Give new families centres: the mean of the models asked about."""
+    known = seen.center.shape[0]
+    center = np.concatenate([seen.center, np.zeros((new, 2))])
+    for number in range(known, known + new):
+        own = asked.family == number
+        center[number] = asked.log_size[own].mean(), asked.log_tokens[own].mean()
+    return (
+        Places(seen.family, seen.log_size, seen.log_tokens, center),
+        Places(asked.family, asked.log_size, asked.log_tokens, center),
+    )
+
+
+def _parents(asked: pd.DataFrame, numbers: dict[str, int], known: int) -> Ints:
+    """Return parents of new families, among known ones or new ones named before them."""
+    parent = np.full(len(numbers), -1, dtype=np.int64)
+    for child, name in zip(asked[FAMILY], asked[PARENT], strict=True):
+        above, below = numbers.get(name, -1), numbers[child]
+        if below >= known and above < below:
+            parent[below] = above
+    return parent
