@@ -1,0 +1,89 @@
+"""Posterior modes: repeatable, at rest, best first, and the normal approximation around them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import plain_table
+
+from bayes_sloth import modes as module
+from bayes_sloth.design import design_of
+from bayes_sloth.modes import SAME_MODE, Modes, around_mode, find_modes, held
+from bayes_sloth.space import Space
+from bayes_sloth.spec import ModelSpec
+
+SPEC = ModelSpec(skills=1, anchors=("exam 0",))
+DESIGN = design_of(plain_table(), ("exam 0",))
+
+
+@cache
+def found(seed: int = 0) -> Modes:
+    return find_modes(DESIGN, SPEC, seed=seed, progress=False)
+
+
+def test_the_best_mode_is_at_rest() -> None:
+    """Adam's last steps are tiny; the Newton step that is left would gain less than a hundredth."""
+    space, best = found().space, found().vectors[0]
+    gradient = np.asarray(jax.jit(jax.grad(space.potential))(best))
+    begin = np.asarray(jax.jit(jax.grad(space.potential))(space.start()))
+    assert np.abs(gradient).max() < 0.05
+    assert np.abs(gradient).max() < 1e-3 * np.abs(begin).max()
+
+
+def test_starts_are_sorted_and_none_is_worse_than_where_it_began() -> None:
+    losses = found().losses
+    assert losses.shape == (module.STARTS,) and (np.diff(losses) >= 0).all()
+    space = found().space
+    assert losses[-1] < float(space.potential(space.start()))
+    kept = [float(space.potential(found().vectors[i])) for i in range(2)]
+    np.testing.assert_allclose(losses[:2], kept, rtol=1e-9)
+
+
+def test_another_seed_ends_at_the_same_mode_by_another_way() -> None:
+    assert found(1).losses[0] == pytest.approx(found(0).losses[0], abs=SAME_MODE)
+    assert not np.array_equal(found(1).vectors, found(0).vectors)
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    again = find_modes(DESIGN, SPEC, seed=0, progress=False)
+    np.testing.assert_array_equal(again.vectors, found(0).vectors)
+    np.testing.assert_array_equal(again.losses, found(0).losses)
+
+
+@pytest.mark.parametrize(("losses", "agree"), [([1.0, 1.5], True), ([1.0, 9.0], False), ([1.0], False)])
+def test_two_starts_at_one_mode_agree(losses: list[float], agree: bool) -> None:
+    assert Modes(found().space, jnp.zeros((len(losses), 1)), np.array(losses)).agree is agree
+
+
+def test_what_a_mode_holds() -> None:
+    fixed = held(DESIGN, SPEC)
+    priors = SPEC.priors
+    assert float(fixed["family_scale"][0]) == pytest.approx(np.exp(priors.family_scale_mean))
+    assert not fixed["deviation_raw"].any() and fixed["deviation_raw"].shape == (6, 1)
+    plain = held(DESIGN, ModelSpec(skills=1, deviation=False))
+    assert set(plain) == {"family_scale", "tuning_scale"}
+
+
+def bowl() -> Modes:
+    """Return a space whose potential is a quadratic, so that the normal approximation is exact."""
+    precision = jnp.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.0], [0.0, 0.0, 1e-6]])
+
+    class Quadratic(Space):
+        def potential(self, vector: jax.Array) -> jax.Array:
+            return 0.5 * vector @ precision @ vector
+
+    return Modes(Quadratic(DESIGN, SPEC), jnp.zeros((1, 3)), np.zeros(1))
+
+
+def test_the_normal_approximation_has_the_inverse_curvature() -> None:
+    """Twenty thousand draws tell each covariance to about 1%; 5% is five standard errors."""
+    draws = np.asarray(around_mode(bowl(), draws=20_000, seed=0))
+    wanted = np.linalg.inv([[4.0, 1.0], [1.0, 2.0]])
+    np.testing.assert_allclose(np.cov(draws[:, :2].T), wanted, rtol=0.05)
+    assert draws[:, 2].var() == pytest.approx(10, rel=0.05)  # a flat direction is held to a tenth
+    again = around_mode(bowl(), draws=20_000, seed=0)
+    np.testing.assert_array_equal(draws, again)

@@ -1,0 +1,92 @@
+"""The flat parameters: there and back, and the same density with sites held."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpyro.infer.util import log_density
+from oracles import plain_table
+
+from bayes_sloth.design import design_of
+from bayes_sloth.model import GROUP_SCALES, sloth
+from bayes_sloth.modes import held
+from bayes_sloth.space import Space
+from bayes_sloth.spec import ModelSpec
+
+SPEC = ModelSpec(skills=1, anchors=("exam 0",))
+
+
+@cache
+def space() -> Space:
+    return Space(design_of(plain_table(), ("exam 0",)), SPEC)
+
+
+@cache
+def narrow() -> Space:
+    """Return the same with group scales and departures held."""
+    return Space(space().design, SPEC, held(space().design, SPEC))
+
+
+def near_start(of: Space, seed: int) -> jax.Array:
+    start = of.start()
+    return start + 0.2 * jax.random.normal(jax.random.key(seed), start.shape)
+
+
+def test_flat_and_named_are_inverse() -> None:
+    vector = near_start(space(), 0)
+    assert (space().flat(space().named(vector)) == vector).all()
+    assert vector.ndim == 1 and vector.size == sum(v.size for v in space().named(vector).values())
+
+
+def test_the_start_is_finite() -> None:
+    assert np.isfinite(space().potential(space().start()))
+
+
+def test_held_sites_are_no_parameters() -> None:
+    free, fixed = set(space().named(space().start())), set(narrow().named(narrow().start()))
+    assert free - fixed == {*GROUP_SCALES, "deviation_raw"} and fixed < free
+
+
+def test_holding_sites_takes_away_their_prior_and_no_more() -> None:
+    """The potentials differ by a constant: the prior of what is held."""
+    gaps = []
+    for seed in (0, 1):
+        inner = narrow().named(near_start(narrow(), seed))
+        scales = {n: jnp.log(narrow().fixed[n]) for n in GROUP_SCALES}
+        whole = space().flat(inner | scales | {"deviation_raw": narrow().fixed["deviation_raw"]})
+        gaps.append(float(space().potential(whole) - narrow().potential(narrow().flat(inner))))
+    assert gaps[0] == pytest.approx(gaps[1], abs=1e-8)
+
+
+def test_the_potential_is_the_density_and_the_jacobian() -> None:
+    """Against the model's own density: every positive site adds its log to the density of its logarithm."""
+    vector = near_start(narrow(), 3)
+    found = narrow().quantities(vector[None])
+    names = narrow().named(vector)
+    sites = {name: found[name][0] for name in names} | dict(narrow().fixed)
+    density = float(log_density(sloth, (space().design, SPEC), {}, sites)[0])
+    jacobian = 0.0
+    for name in names:
+        value = np.asarray(sites[name])
+        if name in ("misfit", "asymmetry", "tail", "family_scale"):
+            jacobian += np.log(value).sum()
+    assert float(narrow().potential(vector)) == pytest.approx(-density - jacobian, abs=1e-8)
+
+
+def test_quantities_are_those_of_each_draw() -> None:
+    rows = jnp.stack([near_start(narrow(), seed) for seed in range(3)])
+    together, alone = narrow().quantities(rows), narrow().quantities(rows[1:2])
+    assert set(together) >= {"model_skill", "loading", "family_scale", "deviation", "log_likelihood"}
+    for name, value in together.items():
+        if name not in narrow().fixed:
+            np.testing.assert_allclose(value[1], alone[name][0], rtol=1e-6, atol=1e-10)
+
+
+def test_log_likelihood_is_nothing_where_no_score_is() -> None:
+    found = np.asarray(narrow().quantities(near_start(narrow(), 0)[None])["log_likelihood"][0])
+    observed = space().design.observed
+    assert (found[~observed] == 0).all() and (found[observed] != 0).all()
