@@ -19,8 +19,8 @@ class Check:
     ----------
     table : DataFrame
         Worst element of every quantity: columns quantity, where, r_hat, ess_bulk, ess_tail, verdict (`fine`;
-        `caution`, above 1.01 where that is not what is bet on; `bad`; `see`, for quantities that do not count).
-        Empty for a fit without chains.
+        `caution`, above 1.01 where that is not what is bet on; `bad`; `see`, for quantities that do not
+        count). Empty for a fit without chains.
     status : FitStatus
         FINE or NOT_TRUSTED.
     verdict : str
@@ -62,11 +62,12 @@ def check(posterior: Posterior) -> Check:
 
     Examples
     --------
-    >>> import bayes_sloth as bs
-    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
-    >>> fit = bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
-    >>> bs.check(fit).status.name
-    'NOT_TRUSTED'
+    >>> import xarray as xr
+    >>> from bayes_sloth.posterior import FitReport
+    >>> from bayes_sloth.spec import ModelSpec
+    >>> report = FitReport("map", 0, FitStatus.NOT_TRUSTED, ("a point estimate",), 1.0, {}, "")
+    >>> check(Posterior(xr.DataTree(), ModelSpec(), report)).verdict
+    'not to be trusted as it stands: fitted by map, which has no chains'
     """
     if posterior.report.method != "nuts":
         verdict = f"not to be trusted as it stands: fitted by {posterior.report.method}, which has no chains"

@@ -93,7 +93,7 @@ def diagnose(values: Floats) -> dict[str, Floats]:
     >>> bool(diagnose(draws)["r_hat"][0] < 1.02)
     True
     """
-    moving = np.ptp(values, axis=(0, 1)) > 0
+    moving = ~(np.ptp(values, axis=(0, 1)) == 0)  # NaN counts as moving, and never as converged
     chosen = values[..., moving]
     size = values.shape[0] * values.shape[1]
     found = {"r_hat": np.ones(moving.size), "ess_bulk": np.full(moving.size, float(size))}

@@ -246,4 +246,5 @@ def _fitted_sds(known: Features, values: Floats) -> Floats:
 
     bounds = [np.log(SD_RANGE)] * 2
     start = np.log([0.5, 0.5])
-    return np.exp(optimize.minimize(loss, start, bounds=bounds, method="L-BFGS-B").x)
+    found = optimize.minimize(loss, start, bounds=bounds, method="L-BFGS-B")
+    return np.asarray(np.exp(found.x), dtype=np.float64)

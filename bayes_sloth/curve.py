@@ -70,7 +70,9 @@ def skills(
     tuning: Skills,
     deviation: Skills,
 ) -> Skills:
-    r"""Return the skills, :math:`\theta_{ik} = m_k + \alpha_{f(i)k} + \beta_k' x_i + \tau_{ik} + \delta_{ik}`.
+    r"""Return the skills of all models.
+
+    .. math:: \theta_{ik} = m_k + \alpha_{f(i)k} + \beta_k' x_i + \tau_{ik} + \delta_{ik}
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Everything the model needs of a table, as arrays: numbers for names, scaled logs, constants of the priors."""
+"""What the model needs of a table, as arrays: numbers for names, scaled logs, constants of the priors."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
         items=np.where(np.isnan(items), np.inf, items),
         observed=scores.observed,
         floor=floor,
-        pivot=np.nanmean(logits(score, floor), axis=0),
+        pivot=typical_logits(logits(score, floor)),
         anchors=np.array([scores.benchmarks.index(name) for name in anchors], dtype=np.int64),
         scaling=scaling,
     )
@@ -197,6 +197,28 @@ def logits(score: Floats, floor: Floats) -> Floats:
     """
     share = np.clip((score - floor) / (CEILING - floor), EDGE, 1 - EDGE)
     return np.log(share) - np.log1p(-share)
+
+
+def typical_logits(values: Floats) -> Floats:
+    """Return the mean logit of each benchmark, 0 for one that nobody was measured on.
+
+    Parameters
+    ----------
+    values : array, dims (model, benchmark)
+        From `logits`.
+
+    Returns
+    -------
+    array, dims (benchmark)
+        Finite.
+
+    Examples
+    --------
+    >>> typical_logits(np.array([[1.0, np.nan], [2.0, np.nan]])).tolist()
+    [1.5, 0.0]
+    """
+    count = (~np.isnan(values)).sum(axis=0)
+    return np.asarray(np.nansum(values, axis=0) / np.maximum(count, 1))
 
 
 def known_or_not(models: pd.DataFrame, name: str, scaling: Scaling, log_size: Floats | None) -> Covariate:
@@ -229,7 +251,7 @@ def known_or_not(models: pd.DataFrame, name: str, scaling: Scaling, log_size: Fl
 
 
 def active_share(models: pd.DataFrame, scaling: Scaling) -> Floats:
-    """Return log active over total parameters, on the scale of log size; 0 for dense models and unknown sizes."""
+    """Return log active over total parameters, scaled as log size is; 0 where dense or of unknown size."""
     ratio = models[ACTIVE_PARAMS_B].to_numpy(dtype=float) / models[PARAMS_B].to_numpy(dtype=float)
     return np.where(np.isnan(ratio), 0.0, np.log(np.where(np.isnan(ratio), 1.0, ratio)) / scaling.size.sd)
 
@@ -248,10 +270,9 @@ def parents(models: pd.DataFrame, numbers: dict[str, int]) -> Ints:
     """
     parent = np.full(len(numbers), -1, dtype=np.int64)
     for child, name in zip(models[FAMILY], models[PARENT], strict=True):
-        above = numbers.get(name, -1)
-        line = above
+        line = above = numbers.get(name, -1)
         while line not in (-1, numbers[child]):
             line = int(parent[line])
-        if line == -1 and above != numbers[child]:
+        if line == -1 and above != -1:  # an empty parent says nothing against one that another row names
             parent[numbers[child]] = above
     return parent

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# A steady departure (another slope) and a wandering one (Brownian motion) are about equally likely one standard
-# deviation of log size away: with half the variance each they leave the scale its meaning.
+# A steady departure (another slope) and a wandering one (Brownian motion) are about equally likely one
+# standard deviation of log size away: with half the variance each they leave the scale its meaning.
 LINEAR: Final = 0.5
 # What two models of equal size and tokens still differ by: about two fifths of a full departure.
 NUGGET: Final = 0.2
@@ -99,7 +99,7 @@ def factor(places: Places) -> tuple[Ints, Ints, Floats]:
     """
     lower = np.linalg.cholesky(covariance(places, places) + NUGGET * np.eye(places.family.size))
     rows, columns = np.nonzero(np.abs(lower) > 1e-12)  # what rounding leaves between families
-    return rows, columns, lower[rows, columns]
+    return rows.astype(np.int64), columns.astype(np.int64), np.asarray(lower[rows, columns], dtype=np.float64)
 
 
 def conditional(seen: Places, new: Places) -> tuple[Floats, Floats]:
@@ -128,4 +128,4 @@ def conditional(seen: Places, new: Places) -> tuple[Floats, Floats]:
     cross = covariance(new, seen)
     weights = np.linalg.solve(known, cross.T).T
     left = covariance(new, new) + NUGGET * np.eye(new.family.size) - weights @ cross.T
-    return weights, np.linalg.cholesky(left)
+    return np.asarray(weights, dtype=np.float64), np.asarray(np.linalg.cholesky(left), dtype=np.float64)

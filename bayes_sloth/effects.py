@@ -13,7 +13,9 @@ Values = Any
 
 
 def inherit(innovation: Values, parent: Values, share: Values) -> Values:
-    r"""Return family effects, :math:`a_f = w\,a_{p(f)} + \sqrt{1 - w^2}\,e_f`, or :math:`e_f` without a parent.
+    r"""Return family effects from what is each family's own.
+
+    .. math:: a_f = w\,a_{p(f)} + \sqrt{1 - w^2}\,e_f, \quad a_f = e_f \text{ without a parent}
 
     Every effect keeps the variance of an innovation, however long the line of descent.
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.design import logits
+from bayes_sloth.design import logits, typical_logits
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.names import FLOOR, SCORE
 from bayes_sloth.spec import ModelSpec
@@ -29,7 +29,7 @@ def pivots(tree: xr.DataTree) -> NDArray[np.float64]:
     """
     score = np.asarray(tree["observed_data"][SCORE].values, dtype=float)
     floor = np.asarray(tree["constant_data"][FLOOR].values, dtype=float)
-    return np.asarray(np.nanmean(logits(score, floor), axis=0))
+    return typical_logits(logits(score, floor))
 
 
 def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
@@ -56,7 +56,8 @@ def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
 
     def one(draw: dict[str, jax.Array]) -> jax.Array:
         benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
-        return scores_of(draw["model_skill"], benchmark, pivot, spec.link)[1]
+        expected: jax.Array = scores_of(draw["model_skill"], benchmark, pivot, spec.link)[1]
+        return expected
 
     found = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=50))(flat)
     sizes = posterior.sizes

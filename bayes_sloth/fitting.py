@@ -19,7 +19,7 @@ from bayes_sloth.identify import anchors_of, check_anchors, telling_anchors
 from bayes_sloth.modes import Modes, around_mode, find_modes
 from bayes_sloth.names import BENCHMARK, CHAIN, COVARIATE, COVARIATES, DRAW, FAMILY, MODEL, SITE_DIMS, SKILL
 from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
-from bayes_sloth.sampling import Chains, prepare, run_nuts
+from bayes_sloth.sampling import Chains, prepare, run_nuts, watched
 from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
@@ -67,7 +67,7 @@ def fit(
     chains, draws, warmup : int
         Chains, kept draws of each and draws of adaptation; a mode is one draw.
     progress : bool
-        Whether to show progress on standard error.
+        Whether to show progress, where somebody watches: a terminal or a notebook.
 
     Returns
     -------
@@ -84,19 +84,20 @@ def fit(
     Examples
     --------
     >>> import bayes_sloth as bs
-    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU", "ARC"])
-    >>> bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False).spec.skills
-    1
+    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
+    >>> bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False).spec.anchors
+    ('MMLU',)
     """
     begun = time.perf_counter()
     _check_arguments(method, seed=seed, chains=chains, draws=draws, warmup=warmup)
+    _check_scores(scores)
     prepare(chains)
+    progress = progress and watched()
     asked = spec or ModelSpec()
     spec = _resolved(asked, scores)
     modes = _modes(scores, spec, seed, progress)
-    if (
-        asked.anchors is None and method != "map"
-    ):  # anchors decide how well chains mix, not what a mode forecasts
+    # Anchors decide how well chains mix, not what a mode forecasts.
+    if asked.anchors is None and method != "map":
         better = _better_anchors(modes, scores)
         if set(better) != set(spec.anchors or ()):
             spec = replace(spec, anchors=better)
@@ -109,13 +110,13 @@ def fit(
     status, messages = _judged(tree, spec, modes, method)
     report = FitReport(
         method=method,
-        seed=seed,
+        seed=int(seed),
         status=status,
         messages=messages,
         seconds=time.perf_counter() - begun,
         versions=versions_of_packages(),
         data_digest=scores.digest,
-        settings={"chains": chains, "draws": draws, "warmup": warmup},
+        settings={"chains": int(chains), "draws": int(draws), "warmup": int(warmup)},
     )
     return Posterior(tree, spec, report)
 
@@ -127,6 +128,13 @@ def _check_arguments(method: str, **numbers: int) -> None:
         least = 0 if name == "seed" else 10 if name == "draws" else 1
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
             raise InputError(f"fit: {name} is {number!r}: give a whole number from {least} up.")
+
+
+def _check_scores(scores: Scores) -> None:
+    """Refuse a table from which scores were hidden until a benchmark had none."""
+    for name, seen in zip(scores.benchmarks, np.any(scores.observed, axis=0), strict=True):
+        if not seen:
+            raise InputError(f"benchmark {name!r} has no score left: drop it with `select` or hide less.")
 
 
 def _resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:

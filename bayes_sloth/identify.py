@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from bayes_sloth.design import logits
+from bayes_sloth.design import logits, typical_logits
 from bayes_sloth.errors import unknown_name
 from bayes_sloth.names import FLOOR, SCORE
 from bayes_sloth.scores import Scores
@@ -47,8 +47,8 @@ def anchors_of(scores: Scores, skills: int) -> tuple[str, ...]:
     """
     values = logits(np.asarray(scores.data[SCORE].values), np.asarray(scores.data[FLOOR].values))
     loadings, noise = _factors(values, skills)
-    typical = 1 / (1 + np.exp(-np.nanmean(values, axis=0)))
-    usable = np.flatnonzero(typical >= LEAST_SHARE)
+    typical = 1 / (1 + np.exp(-typical_logits(values)))
+    usable = np.flatnonzero((typical >= LEAST_SHARE) & scores.observed.any(axis=0))
     usable = usable if usable.size >= skills else np.arange(typical.size)
     telling = (loadings / np.maximum(noise, LEAST_NOISE)[:, None])[usable]
     order = linalg.qr(telling.T, mode="r", pivoting=True)[1]
@@ -56,7 +56,7 @@ def anchors_of(scores: Scores, skills: int) -> tuple[str, ...]:
 
 
 def telling_anchors(loading: Floats, skill: Floats, misfit: Floats, pivot: Floats) -> tuple[int, ...]:
-    r"""Choose anchors from one fit: pivoted QR of its loadings, skills whitened, over the noise of each logit.
+    """Choose anchors from one fit: pivoted QR of its loadings over noise, skills whitened.
 
     The benchmark that tells most comes first, then the one that tells most of what the first does not.
 
@@ -108,7 +108,7 @@ def check_anchors(scores: Scores, anchors: tuple[str, ...]) -> tuple[str, ...]:
 def _factors(values: Floats, count: int) -> tuple[Floats, Floats]:
     """Return loadings on factors of unit variance and each column's residual standard deviation."""
     seen = ~np.isnan(values)
-    mean = np.nanmean(values, axis=0)
+    mean = typical_logits(values)
     loadings = np.random.default_rng(0).normal(
         size=(values.shape[1], count)
     )  # any start ends at the same plane
@@ -118,7 +118,8 @@ def _factors(values: Floats, count: int) -> tuple[Floats, Floats]:
         loadings = _regress(filled.T, seen.T, factors)
     residual = np.where(seen, filled - factors @ loadings.T, np.nan)
     root = linalg.cholesky(np.cov(factors.T).reshape(count, count) + 1e-9 * np.eye(count), lower=True)
-    return loadings @ root, np.nanstd(residual, axis=0)
+    spread = np.sqrt(np.nansum(residual**2, axis=0) / np.maximum(seen.sum(axis=0), 1))
+    return loadings @ root, spread
 
 
 def _regress(filled: Floats, seen: NDArray[np.bool_], on: Floats) -> Floats:

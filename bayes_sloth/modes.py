@@ -114,7 +114,7 @@ def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) ->
     rounds = jax.jit(jax.vmap(climb))
     state = jax.vmap(optimiser.init)(center + SPREAD * noise)
     for _ in tqdm(range(ROUNDS), desc="finding modes", disable=not progress, leave=False):
-        state = jax.block_until_ready(rounds(state))
+        state = jax.block_until_ready(rounds(state))  # type: ignore[no-untyped-call]
     vectors = jax.vmap(optimiser.get_params)(state)
     losses = np.asarray(jax.jit(jax.vmap(space.potential))(vectors))
     order = np.argsort(np.where(np.isfinite(losses), losses, np.inf))

@@ -79,8 +79,11 @@ def misfit_variance(share: Values, misfit: Values) -> Values:
 class StudentTScore(Distribution):  # type: ignore[misc]
     r"""Student-t score with variance parameter :math:`s^2`; draws are censored to [0, 1].
 
-    The density is written :math:`\frac{\nu}{2}\log s^2 - \frac{\nu + 1}{2}\log(s^2 + r^2/\nu)` plus a constant:
-    two logarithms a cell, no division by the scale.
+    The log density is, up to a constant,
+
+    .. math:: \frac{\nu}{2}\log s^2 - \frac{\nu + 1}{2}\log(s^2 + r^2/\nu)
+
+    which takes two logarithms a cell and no division by the scale.
     """
 
     arg_constraints = {  # noqa: RUF012

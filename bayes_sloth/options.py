@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -165,8 +165,9 @@ def spec_of(skills: int, link: Link | None, likelihood: Likelihood | None) -> Mo
     import bayes_sloth as bs
 
     check_count("--skills", skills)
-    chosen = {"link": link and link.value, "likelihood": likelihood and likelihood.value}
-    return bs.ModelSpec(skills=skills, **{name: value for name, value in chosen.items() if value})
+    spec = bs.ModelSpec(skills=skills)
+    spec = spec if link is None else replace(spec, link=link.value)
+    return spec if likelihood is None else replace(spec, likelihood=likelihood.value)
 
 
 def form_of(json: bool, csv: bool) -> Form:

@@ -24,7 +24,9 @@ from bayes_sloth.spec import ModelSpec
 # Raised when a file's layout changes; a file of a later layout is refused, not misread.
 FORMAT: Final = 1
 KIND: Final = "bayes_sloth posterior"
-# The group's model dimension may be longer than the fitted one in later layouts, so coordinates keep a prefix.
+# What every fit holds; a file without one of these cannot be used, whatever its label says.
+GROUPS: Final = ("posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data")
+# Text that netCDF stores at its own length only when it comes as objects.
 TEXT: Final = (FAMILY, "parent")
 
 
@@ -80,8 +82,8 @@ class Posterior:
     Parameters
     ----------
     data : xarray.DataTree
-        Groups `posterior`, `sample_stats`, `log_likelihood`, `observed_data`, `constant_data`, as ArviZ expects
-        them; dims chain, draw, model, benchmark, family, skill, covariate.
+        Groups `posterior`, `sample_stats`, `log_likelihood`, `observed_data`, `constant_data`, as ArviZ
+        expects them; dims chain, draw, model, benchmark, family, skill, covariate.
     spec : ModelSpec
         The model, with the anchors that were used.
     report : FitReport
@@ -89,10 +91,10 @@ class Posterior:
 
     Examples
     --------
-    >>> import bayes_sloth as bs
-    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU", "GSM8K"])
-    >>> bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False).draws
-    1
+    >>> draws = xr.Dataset(coords={"chain": range(4), "draw": range(1000)})
+    >>> report = FitReport("nuts", 0, FitStatus.FINE, (), 90.0, {}, "")
+    >>> Posterior(xr.DataTree.from_dict({"/posterior": draws}), ModelSpec(), report).draws
+    4000
     """
 
     data: xr.DataTree
@@ -146,7 +148,7 @@ class Posterior:
         # Draws are noise to a compressor: little is saved and much time lost at higher levels.
         level = {"compression": "gzip", "compression_opts": 1}
         packed = {
-            f"/{group}": {name: level for name in node.data_vars if node[name].ndim > 2}
+            f"/{group}": {name: level for name, variable in node.data_vars.items() if variable.ndim > 2}
             for group, node in tree.children.items()
         }
         try:
@@ -197,26 +199,31 @@ def load(path: str | os.PathLike[str]) -> Posterior:
     try:
         with xr.open_datatree(place, engine="h5netcdf") as tree:
             tree = tree.load()
-        about = json.loads(tree.attrs.get("bayes_sloth", "{}"))
+        about = json.loads(tree.attrs.get("bayes_sloth", "null"))
     # Whatever a damaged file makes h5py, xarray or json raise, it is a damaged file.
     except Exception as error:
         raise InputError(
             f"{place} is not a readable fit ({error}): fit again, or take another file."
         ) from error
-    if about.get("kind") != KIND:
+    if not isinstance(about, dict) or about.get("kind") != KIND:
         raise InputError(f"{place} is not a fit of bayes_sloth: give a file that `Posterior.save` wrote.")
-    if about["format"] > FORMAT:
+    form = about.get("format")
+    if isinstance(form, int) and form > FORMAT:
         raise InputError(f"{place} was written by a later version of bayes_sloth: upgrade, or fit again.")
     return _restored(tree, about, place)
 
 
 def _restored(tree: xr.DataTree, about: dict[str, Any], place: Path) -> Posterior:
     try:
+        if about["format"] != FORMAT:
+            raise ValueError(f"layout {about['format']!r} is unknown")
+        for group in GROUPS:
+            tree[group]
         report = about["report"]
         words = {"messages": tuple(report["messages"]), "status": FitStatus(report["status"])}
         tree.attrs = {}
         return Posterior(tree, ModelSpec.from_dict(about["spec"]), FitReport(**(report | words)))
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{place} is a damaged fit ({error}): fit again, or take another file.") from error
 
 

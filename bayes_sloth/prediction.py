@@ -45,18 +45,16 @@ class Prediction:
     Parameters
     ----------
     data : Dataset
-        Variables `expected` and `score` (what would be observed), dims (chain, draw, model, benchmark), shares
-        of items solved; on `model` the flags `known_family` and `extrapolates` (size or tokens outside the
-        fitted table's range) and what was asked (`family`, `params_b`, `tokens_t`).
+        Variables `expected` and `score` (what would be observed), dims (chain, draw, model, benchmark),
+        shares of items solved; on `model` the flags `known_family` and `extrapolates` (size or tokens
+        outside the fitted table's range) and what was asked (`family`, `params_b`, `tokens_t`).
 
     Examples
     --------
-    >>> import bayes_sloth as bs
-    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
-    >>> fit = bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
-    >>> new = {"model": "new", "family": "llama-3", "params_b": 400, "tokens_t": 15}
-    >>> bool(bs.predict(fit, new, seed=0).data["extrapolates"][0])
-    True
+    >>> dims = (CHAIN, DRAW, MODEL, BENCHMARK)
+    >>> draws = xr.Dataset({"score": (dims, np.full((1, 2, 1, 1), 0.7))}, {MODEL: ["new"]})
+    >>> float(Prediction(draws).data["score"].mean())
+    0.7
     """
 
     data: xr.Dataset
@@ -64,8 +62,9 @@ class Prediction:
     def __repr__(self) -> str:
         """Show the first forecasts."""
         table = intervals(self)
-        draws = self.data.sizes[CHAIN] * self.data.sizes[DRAW]
-        head = f"Prediction: {self.data.sizes[MODEL]} models, {self.data.sizes[BENCHMARK]} benchmarks, {draws} draws"
+        sizes = self.data.sizes
+        asked = f"{sizes[MODEL]} models, {sizes[BENCHMARK]} benchmarks"
+        head = f"Prediction: {asked}, {sizes[CHAIN] * sizes[DRAW]} draws"
         columns = ["model", "benchmark", "median", "lower", "upper", "prob"]
         return f"{head}\n{table[columns].head(8).to_string(index=False, float_format='{:.3f}'.format)}"
 
@@ -73,8 +72,8 @@ class Prediction:
 def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     """Forecast the scores of any models: larger ones of a known family, of a new family, of unknown tokens.
 
-    The efficiency of a family never seen is drawn from the population of families (or around its parent, where
-    that is known); unknown sizes and tokens are drawn from their regression on family, size and date.
+    The efficiency of a family never seen is drawn from the population of families (or around its parent,
+    where that is known); unknown sizes and tokens are drawn from their regression on family, size and date.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     Raises
     ------
     InputError
-        If a row is not valid.
+        If a row or the seed is not valid.
 
     Examples
     --------
@@ -105,7 +104,9 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     >>> bs.predict(fit, new, seed=0).data["score"].dims
     ('chain', 'draw', 'model', 'benchmark')
     """
-    jax.config.update("jax_enable_x64", True)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"predict: seed is {seed!r}: give a whole number from 0 up.")
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     scores = posterior.scores
     rows = models.metadata if isinstance(models, Scores) else read_models(models, known=scores.families)
     order = np.argsort(
@@ -152,12 +153,12 @@ def intervals(prediction: Prediction, prob: float = 0.9, *, kind: str = "score")
 
     Examples
     --------
-    >>> import bayes_sloth as bs
-    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
-    >>> fit = bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
-    >>> new = {"model": "new", "family": "llama-3", "params_b": 30, "tokens_t": 15}
-    >>> list(bs.intervals(bs.predict(fit, new, seed=0), 0.5)["prob"])
-    [0.5]
+    >>> dims = (CHAIN, DRAW, MODEL, BENCHMARK)
+    >>> flags = {"known_family": (MODEL, [True]), "extrapolates": (MODEL, [False])}
+    >>> labels = {MODEL: ["new"], BENCHMARK: ["MMLU"], **flags}
+    >>> draws = xr.Dataset({"score": (dims, np.linspace(0, 1, 101).reshape(1, 101, 1, 1))}, labels)
+    >>> intervals(Prediction(draws), 0.5)[["lower", "upper"]].values.tolist()
+    [[0.25, 0.75]]
     """
     if not 0 < prob < 1:
         raise InputError(f"intervals: prob is {prob!r}: give a probability between 0 and 1, such as 0.9.")

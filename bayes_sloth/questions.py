@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayes_sloth.covariates import features_of, unknown_given
+from bayes_sloth.design import HALF, Covariate, Design, active_share, parents
 from bayes_sloth.deviations import Places, conditional
-from bayes_sloth.design import HALF, Covariate, Design, active_share
-from bayes_sloth.names import FAMILY, INSTRUCT, ITEMS, PARAMS_B, PARENT, TOKENS_T
+from bayes_sloth.names import FAMILY, INSTRUCT, ITEMS, PARAMS_B, TOKENS_T
 from bayes_sloth.scores import Scores
 
 Values = Any
@@ -124,7 +124,7 @@ def questions_of(design: Design, fitted: pd.DataFrame, asked: pd.DataFrame, scor
     return Questions(
         family=family,
         new_families=new,
-        parent=_parents(asked, numbers, len(design.families)),
+        parent=parents(asked[asked[FAMILY].isin(new)], numbers),  # known families' effects hold theirs
         instruct=asked[INSTRUCT].to_numpy(dtype=float),
         log_size=log_size,
         log_tokens=log_tokens,
@@ -165,13 +165,3 @@ def _centred(seen: Places, asked: Places, new: int) -> tuple[Places, Places]:
         Places(seen.family, seen.log_size, seen.log_tokens, center),
         Places(asked.family, asked.log_size, asked.log_tokens, center),
     )
-
-
-def _parents(asked: pd.DataFrame, numbers: dict[str, int], known: int) -> Ints:
-    """Return parents of new families, among known ones or new ones named before them."""
-    parent = np.full(len(numbers), -1, dtype=np.int64)
-    for child, name in zip(asked[FAMILY], asked[PARENT], strict=True):
-        above, below = numbers.get(name, -1), numbers[child]
-        if below >= known and above < below:
-            parent[below] = above
-    return parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,8 @@ Values = Any
 # Trees of this target are half as deep as at the usual 0.8 and leave as many effective draws.
 TARGET_ACCEPTANCE: Final = 0.7
 JITTER: Final = 0.05  # of the chains' starts around the mode, in unconstrained units
+# While the step size is still being found, deep trees are lost labour: 255 steps a draw at most, then 1,023.
+DEPTHS: Final = (8, 10)
 FIELDS: Final = {
     "num_steps": "n_steps",
     "diverging": "diverging",
@@ -59,11 +62,15 @@ def prepare(chains: int) -> None:
     chains : int
         How many chains are to run side by side.
     """
-    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        numpyro.set_host_device_count(
-            max(chains, 4)
-        )  # a later fit with the default chains finds its devices too
+        # At least four, so that a later fit with the default chains finds its devices too.
+        numpyro.set_host_device_count(max(chains, 4))
+
+
+def watched() -> bool:
+    """Return whether anybody sees progress: a terminal or a notebook, not a pipe or a log."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 def chain_method(chains: int) -> str:
@@ -73,8 +80,8 @@ def chain_method(chains: int) -> str:
     if jax.local_device_count() >= chains:
         return "parallel"
     warnings.warn(
-        f"JAX had already started with {jax.local_device_count()} host device(s), so {chains} chains run in turn, "
-        "not side by side: call fit before other JAX code, or set "
+        f"JAX had already started with {jax.local_device_count()} host device(s), so {chains} chains run in "
+        "turn, not side by side: call fit before other JAX code, or set "
         f"XLA_FLAGS=--xla_force_host_platform_device_count={chains} before Python starts.",
         FitWarning,
         stacklevel=4,
@@ -83,7 +90,7 @@ def chain_method(chains: int) -> str:
 
 
 def starts(space: Space, modes: Modes, chains: int, key: jax.Array) -> Values:
-    """Return the chains' first positions: the best mode, group scales at their medians, and a little noise."""
+    """Return the chains' first positions: the best mode, group scales at their medians, a little noise."""
     best = modes.space.named(modes.vectors[0])
     whole = space.named(space.start()) | best
     for name, value in modes.space.fixed.items():
@@ -114,7 +121,9 @@ def run_nuts(modes: Modes, *, chains: int, draws: int, warmup: int, seed: int, p
     space = Space(modes.space.design, modes.space.spec)
     start_key, run_key = jax.random.split(jax.random.key(seed))
     # A diagonal mass matrix: a dense block on the shared parameters needs more warm-up than it saves.
-    kernel = NUTS(potential_fn=space.potential, target_accept_prob=TARGET_ACCEPTANCE)
+    kernel = NUTS(
+        potential_fn=space.potential, target_accept_prob=TARGET_ACCEPTANCE, max_tree_depth=DEPTHS
+    )
     method = chain_method(chains)
     mcmc = MCMC(
         kernel,

@@ -60,7 +60,8 @@ class Space:
             free = {name: value for name, value in sites.items() if name not in self.fixed}
             return dict(unconstrain_fn(self.model, (), {}, free))
 
-        return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), PRIOR_DRAWS))
+        drawn: dict[str, Values] = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), PRIOR_DRAWS))
+        return drawn
 
     @cached_property
     def _unravel(self) -> Callable[[Values], dict[str, Values]]:
@@ -105,4 +106,5 @@ class Space:
             density = score["fn"].log_prob(score["value"]).astype(jnp.float32)
             return sites | {"log_likelihood": density}
 
-        return jax.jit(lambda rows: jax.lax.map(one, rows, batch_size=BATCH))(vectors)
+        found: dict[str, Values] = jax.jit(lambda rows: jax.lax.map(one, rows, batch_size=BATCH))(vectors)
+        return found

@@ -27,7 +27,7 @@ class Priors:
     # benchmarks by half a logit to one and a half, and never by five.
     slope_mean: float = 0.7
     slope_sd: float = 0.7
-    # Size and tokens may help or hinder each other; the product of two standardised logs reaches 4 at the edge.
+    # Size and tokens may help or hinder each other; the product of two standardised logs reaches 4.
     interaction_sd: float = 0.3
     # The average model of the table scores about the average of each benchmark: within one logit of it.
     intercept_sd: float = 1.0
@@ -125,9 +125,12 @@ class ModelSpec:
         for kind, name, known in (("link", self.link, LINKS), ("likelihood", self.likelihood, LIKELIHOODS)):
             if name not in known:
                 raise unknown_name(kind, name, known)
-        if self.anchors is not None and len(set(self.anchors)) != self.skills:
+        if self.anchors is None:
+            return
+        if isinstance(self.anchors, str) or not len(self.anchors) == len(set(self.anchors)) == self.skills:
             raise InputError(
-                f"ModelSpec: anchors {self.anchors!r} do not fit skills={self.skills}: name one benchmark a skill."
+                f"ModelSpec: anchors {self.anchors!r} do not fit skills={self.skills}: "
+                "name one benchmark a skill."
             )
 
     def to_dict(self) -> dict[str, Any]:
