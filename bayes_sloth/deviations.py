@@ -97,9 +97,19 @@ def factor(places: Places) -> tuple[Ints, Ints, Floats]:
     >>> factor(one)[2].round(3).tolist()
     [0.447]
     """
-    lower = np.linalg.cholesky(covariance(places, places) + NUGGET * np.eye(places.family.size))
-    rows, columns = np.nonzero(np.abs(lower) > 1e-12)  # what rounding leaves between families
-    return rows.astype(np.int64), columns.astype(np.int64), np.asarray(lower[rows, columns], dtype=np.float64)
+    order = np.argsort(places.family, kind="stable")
+    families = np.split(order, np.flatnonzero(np.diff(places.family[order])) + 1)
+    parts = [_family_factor(places, members) for members in families]
+    rows, columns, values = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
+    by_row = np.lexsort((columns, rows))
+    return rows[by_row], columns[by_row], values[by_row]
+
+
+def _family_factor(places: Places, members: Ints) -> tuple[Ints, Ints, Floats]:
+    own = Places(places.family[members], places.log_size[members], places.log_tokens[members], places.center)
+    lower = np.linalg.cholesky(covariance(own, own) + NUGGET * np.eye(members.size))
+    rows, columns = np.nonzero(lower)
+    return members[rows], members[columns], np.asarray(lower[rows, columns], dtype=np.float64)
 
 
 def conditional(seen: Places, new: Places) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ from numpyro import handlers
 from bayes_sloth.catalogue import Benchmark
 from bayes_sloth.covariates import Scaling, scaling_of
 from bayes_sloth.design import HALF, Covariate, Design, active_share, known_or_not, parents, places_of
-from bayes_sloth.deviations import Places, factor
+from bayes_sloth.deviations import factor
 from bayes_sloth.model import BenchmarkCurve, scores_of, sloth
 from bayes_sloth.names import FAMILY, INSTRUCT, PARAMS_B, TOKENS_T
 from bayes_sloth.spec import ModelSpec
@@ -78,7 +78,7 @@ def blank_design(
         log_active_share=share,
         tuned_both_ways=(tuned > 0) & (tuned < np.bincount(family)),
         places=places,
-        root=_factor_by_family(places),
+        root=factor(places),
         score=np.full(shape, 0.5),
         items=np.broadcast_to(np.array(items, dtype=float), shape).copy(),
         observed=np.ones(shape, dtype=bool),
@@ -135,17 +135,3 @@ def _covariate(facts: pd.DataFrame, name: str, scaling: Scaling, log_size: Float
     value, slot = scale.scaled(logs), np.full(logs.size, -1)
     value[rows], slot[rows] = part.value, part.slot
     return Covariate(value, slot, part.unknown)
-
-
-def _factor_by_family(places: Places) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
-    """Return what `factor` does, family by family: 10,000 models leave no room for their covariance."""
-    order = np.argsort(places.family, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(places.family[order])) + 1)
-    parts = []
-    for rows in members:
-        part = Places(places.family[rows], places.log_size[rows], places.log_tokens[rows], places.center)
-        i, j, entries = factor(part)
-        parts.append((rows[i], rows[j], entries))
-    row, column, entry = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
-    by_row = np.lexsort((column, row))
-    return row[by_row], column[by_row], entry[by_row]
