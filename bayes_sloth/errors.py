@@ -1,4 +1,4 @@
-"""Exceptions, warnings and the status of a fit. Every message says what is wrong, where, and what to do now."""
+"""Exceptions, warnings and the status of a fit; every message says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """Build the error for a name that is not among the valid ones: lists them and offers the nearest spelling."""
+    """Build the error for a name that is not valid: lists the valid ones and offers the nearest spelling."""
     known = list(known)
     close = nearest(name, known)
     hint = f" Did you mean {close!r}?" if close else ""

@@ -29,7 +29,8 @@ class BenchmarkCurve(NamedTuple):
     loading : array, dims (benchmark, skill)
         How much a benchmark asks of each skill.
     intercept, reach, asymmetry, lower : array, dims (benchmark)
-        Intercept in logits, upper asymptote of the share, asymmetry of the link, lower asymptote of the score.
+        Intercept in logits, upper asymptote of the share, asymmetry of the link, lower asymptote of
+        the score.
     """
 
     loading: Values

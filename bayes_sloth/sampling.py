@@ -121,9 +121,7 @@ def run_nuts(modes: Modes, *, chains: int, draws: int, warmup: int, seed: int, p
     space = Space(modes.space.design, modes.space.spec)
     start_key, run_key = jax.random.split(jax.random.key(seed))
     # A diagonal mass matrix: a dense block on the shared parameters needs more warm-up than it saves.
-    kernel = NUTS(
-        potential_fn=space.potential, target_accept_prob=TARGET_ACCEPTANCE, max_tree_depth=DEPTHS
-    )
+    kernel = NUTS(potential_fn=space.potential, target_accept_prob=TARGET_ACCEPTANCE, max_tree_depth=DEPTHS)
     method = chain_method(chains)
     mcmc = MCMC(
         kernel,

@@ -127,7 +127,10 @@ class ModelSpec:
                 raise unknown_name(kind, name, known)
         if self.anchors is None:
             return
-        if isinstance(self.anchors, str) or not len(self.anchors) == len(set(self.anchors)) == self.skills:
+        if (
+            not isinstance(self.anchors, tuple)
+            or not len(self.anchors) == len(set(self.anchors)) == self.skills
+        ):
             raise InputError(
                 f"ModelSpec: anchors {self.anchors!r} do not fit skills={self.skills}: "
                 "name one benchmark a skill."

@@ -1,4 +1,4 @@
-"""Hold real models out of the packaged table, forecast them, and count how often the intervals hold the truth.
+"""Hold real models out of the packaged table, forecast them, and count how often intervals hold the truth.
 
     python benchmarks/holdout.py [--quick] [--csv FILE]
 
@@ -42,7 +42,7 @@ def forecasts(scores: bs.Scores, names: list[str], *, method: str, seed: int, sk
 
 
 def summary(table: pd.DataFrame) -> pd.Series:
-    """Return coverage at every level, mean absolute error of the median and mean width of the 90% interval."""
+    """Return coverage at every level, mean absolute error of the median, mean width of the 90% interval."""
     nineties = table[table["prob"] == 0.9]
     found = {f"{prob:.0%} hold": table.loc[table["prob"] == prob, "inside"].mean() for prob in LEVELS}
     found["MAE"] = (nineties["median"] - nineties["truth"]).abs().mean()

@@ -1,7 +1,7 @@
 """Draw the README's picture: forecasts of held-out models with what was then observed.
 
-    python benchmarks/holdout.py --csv holdout.csv
-    python benchmarks/picture.py holdout.csv docs/pictures/forecast.png
+python benchmarks/holdout.py --csv holdout.csv
+python benchmarks/picture.py holdout.csv docs/pictures/forecast.png
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ def draw(table: pd.DataFrame) -> plt.Figure:
             part = own[own["prob"] == prob]
             panel.hlines(part["benchmark"], part["lower"], part["upper"], color=BAND, linewidth=width)
         panel.plot(part["median"], part["benchmark"], "|", color=INK, markersize=11, label="forecast")
-        panel.plot(part["truth"], part["benchmark"], "o", mfc="white", mec=INK, markersize=6, label="observed, held out")
+        truth = {"mfc": "white", "mec": INK, "markersize": 6, "label": "observed, held out"}
+        panel.plot(part["truth"], part["benchmark"], "o", **truth)
         panel.set(title=name, xlabel="score (share of items)", xlim=(0, 1))
         panel.grid(axis="x", alpha=0.3)
         panel.spines[["top", "right", "left"]].set_visible(False)
     panels[0].invert_yaxis()
     panels[0].legend(loc="lower left", frameon=False)
-    figure.suptitle("Forecast from models of at most 8B of the family and all other families: 50% and 90% intervals")
+    figure.suptitle(
+        "Forecast from the family's models of at most 8B and all other families: 50% and 90% intervals"
+    )
     return figure
 
 

@@ -2,8 +2,9 @@
 
     python benchmarks/runtime.py [--quick] [--csv FILE]
 
-Each command runs in a process of its own with an empty cache folder. Seconds are of the machine at hand; the
-ratios in the last column (against the first forecast of the same run) travel better. `--quick` leaves out NUTS.
+Each command runs in a process of its own with an empty cache folder. Seconds are of the machine at hand;
+the ratios in the last column, against the first forecast of the same run, travel better. `--quick` leaves
+out NUTS.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def seconds(arguments: list[str], folder: str) -> float:
     """Run one command with its own cache folder and return its wall time."""
     begun = time.perf_counter()
     environment = os.environ | {"BAYES_SLOTH_CACHE_DIR": folder}
-    done = subprocess.run([*PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=False)
+    command = [*PROGRAM, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     return time.perf_counter() - begun
 
@@ -40,7 +42,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--csv")
     options = parser.parse_args()
-    chosen = {name: args for name, args in COMMANDS.items() if not (options.quick and args == ["forecast", "--quiet"])}
+    sampled = ["forecast", "--quiet"]
+    chosen = {name: args for name, args in COMMANDS.items() if not (options.quick and args == sampled)}
     with tempfile.TemporaryDirectory() as warm, tempfile.TemporaryDirectory() as cold:
         rows = [(name, seconds(args, cold if "map" in name else warm)) for name, args in chosen.items()]
     reference = dict(rows).get("forecast, cold", rows[-1][1])

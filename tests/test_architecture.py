@@ -41,9 +41,10 @@ ORDER = (
 )
 OUTSIDE = {"__init__", "__main__"}
 TAKES_THE_PACKAGE = {"options", "steps", "cli"}
-MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space", "modes"}
-MAY_LOAD_JAX |= {"sampling", "expectation", "convergence", "fitting", "questions", "prediction"}
-MAY_LOAD_JAX |= {"conditioning", "checking", "calibration", "laws", "evaluation", "downstream", "items", "plan"}
+MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space"}
+MAY_LOAD_JAX |= {"modes", "sampling", "expectation", "convergence", "fitting", "questions", "prediction"}
+MAY_LOAD_JAX |= {"conditioning", "checking", "calibration", "laws", "evaluation", "downstream", "items"}
+MAY_LOAD_JAX |= {"plan"}
 HEAVY = ("pandas", "jax", "numpyro", "xarray")  # what neither `import bayes_sloth` nor `--help` may load
 DRAWS = {"plots", "report"}
 
