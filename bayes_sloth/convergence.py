@@ -164,7 +164,8 @@ def _verdict(row: dict[str, Any], least: int) -> str:
     limit = RHAT_PARAMETER if row["quantity"] in CAUTIOUS else RHAT
     if row["quantity"] != "expected_score" and row["quantity"] not in CAUTIOUS:
         return "fine" if row["r_hat"] <= RHAT else "see"
-    if not row["r_hat"] <= limit or min(row["ess_bulk"], row["ess_tail"]) < least:
+    enough = row["ess_bulk"] >= least and row["ess_tail"] >= least  # false for NaN, unlike a test for too few
+    if not (row["r_hat"] <= limit and enough):
         return "bad"
     return "fine" if row["r_hat"] <= RHAT else "caution"
 
@@ -183,7 +184,7 @@ def _sampler_problems(statistics: xr.Dataset) -> list[str]:
     diverged = int(statistics["diverging"].sum())
     if diverged:
         problems.append(
-            f"{diverged} steps diverged, so a corner of the posterior may be missing: "
+            f"{diverged} step{'s' if diverged > 1 else ''} diverged, so a corner of the posterior may be missing: "
             "fit again with more warmup or fewer skills."
         )
     deepest = float((statistics["tree_depth"] >= DEEPEST).mean())

@@ -1,0 +1,145 @@
+"""Fits of one tiny table, made once however many tests ask for them, and stand-ins for fits."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
+from typing import Final
+
+import jax
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jax.experimental.compilation_cache import compilation_cache
+
+import bayes_sloth as bs
+from bayes_sloth.errors import FitStatus
+
+FAMILIES: Final = ("llama-2", "llama-3", "mistral", "mixtral", "yi", "falcon")
+BENCHMARKS: Final = ("MMLU", "ARC", "GSM8K")
+SPEC: Final = bs.ModelSpec(skills=2)
+CHAINS: Final = 2
+DRAWS: Final = 20  # far too few for the posterior, which its report has to say
+WARMUP: Final = 20
+
+# Compiling takes most of the time of a small fit: a second fit of the same shape finds its programs here.
+PROGRAMS: Final = tempfile.TemporaryDirectory(prefix="bayes_sloth_programs_")
+jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+compilation_cache.reset_cache()  # JAX looks for the folder only once, perhaps before this line
+
+
+@contextmanager
+def compiled_quickly() -> Iterator[None]:
+    """Compile without most optimisations: a tiny table's programs take longer to compile than to run."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
+@cache
+def table() -> bs.Scores:
+    """Read 25 real models of 6 families: some of unknown tokens or size, mixtures, a parent, holes."""
+    frame = bs.load_leaderboard().select(benchmarks=BENCHMARKS).to_frame()
+    frame = frame[frame["family"].isin(FAMILIES) & frame[list(BENCHMARKS)].notna().any(axis=1)]
+    frame = frame.reset_index(drop=True)
+    frame.loc[frame["family"] == "llama-3", "parent"] = "llama-2"
+    frame.loc[frame["model"] == "yi-34b-chat", "params_b"] = np.nan
+    frame.loc[frame["model"] == "falcon-7b", "GSM8K"] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", bs.InputWarning
+        )  # real tables hold doubtful scores; not the point here
+        return bs.read_scores(frame)
+
+
+@cache
+def map_fit(seed: int = 0) -> bs.Posterior:
+    with compiled_quickly():
+        return bs.fit(table(), SPEC, method="map", seed=seed, progress=False)
+
+
+@cache
+def laplace_fit() -> bs.Posterior:
+    with compiled_quickly():
+        return bs.fit(table(), SPEC, method="laplace", seed=0, chains=CHAINS, draws=DRAWS, progress=False)
+
+
+@cache
+def warned_nuts_fit() -> tuple[bs.Posterior, tuple[str, ...]]:
+    """Run NUTS for real but not for long; return the warnings it gave too."""
+    with warnings.catch_warnings(record=True) as seen, compiled_quickly():
+        warnings.simplefilter("always")
+        fit = bs.fit(
+            table(), SPEC, method="nuts", seed=0, chains=CHAINS, draws=DRAWS, warmup=WARMUP, progress=False
+        )
+    return fit, tuple(str(w.message) for w in seen if issubclass(w.category, bs.FitWarning))
+
+
+def nuts_fit() -> bs.Posterior:
+    return warned_nuts_fit()[0]
+
+
+@cache
+def ideal_fit() -> bs.Posterior:
+    """Stand in for a converged fit by NUTS with independent draws close to the mode."""
+    rng, mode = np.random.default_rng(0), map_fit()
+    chains, draws = 4, 400
+    posterior = mode.data["posterior"].dataset.squeeze(("chain", "draw"), drop=True)
+    variables = {
+        str(name): (
+            ("chain", "draw", *value.dims),
+            value.values + 0.003 * rng.standard_normal((chains, draws, *value.shape)),
+        )
+        for name, value in posterior.data_vars.items()
+    }
+    dims, shape = ("chain", "draw"), (chains, draws)
+    statistics = {"diverging": (dims, np.zeros(shape, bool)), "tree_depth": (dims, np.full(shape, 5))}
+    labels = {name: posterior[name] for name in posterior.coords}
+    return with_groups(
+        replace(mode, report=replace(mode.report, method="nuts", status=FitStatus.FINE, messages=())),
+        posterior=xr.Dataset(variables, coords=labels),
+        sample_stats=xr.Dataset(statistics),
+    )
+
+
+def with_groups(fit: bs.Posterior, **groups: xr.Dataset) -> bs.Posterior:
+    """Return the fit with some groups replaced."""
+    held = {name: node.dataset for name, node in fit.data.children.items()} | groups
+    return replace(fit, data=xr.DataTree.from_dict({f"/{name}": group for name, group in held.items()}))
+
+
+# What forecasts are asked for; names say what is special.
+ASKED: Final = (
+    {"model": "inside", "family": "llama-2", "params_b": 30.0, "tokens_t": 2.0},
+    {"model": "tuned", "family": "llama-2", "params_b": 30.0, "tokens_t": 2.0, "instruct": 1},
+    {"model": "larger", "family": "llama-2", "params_b": 400.0, "tokens_t": 2.0},
+    {"model": "longer", "family": "llama-2", "params_b": 30.0, "tokens_t": 40.0},
+    {"model": "no tokens", "family": "llama-2", "params_b": 30.0},
+    {"model": "no size", "family": "llama-2", "tokens_t": 2.0},
+    {"model": "new family", "family": "novel", "params_b": 30.0, "tokens_t": 2.0},
+    {"model": "strong parent", "family": "son", "params_b": 30.0, "tokens_t": 2.0, "parent": "llama-3"},
+    {"model": "weak parent", "family": "cousin", "params_b": 30.0, "tokens_t": 2.0, "parent": "falcon"},
+    {"model": "mixture", "family": "mixtral", "params_b": 100.0, "active_params_b": 25.0},
+    {"model": "dense", "family": "mixtral", "params_b": 100.0},
+    {"model": "llama-2-13b", "family": "llama-2", "params_b": 13.016, "tokens_t": 2.0},
+    {"model": "falcon-40b", "family": "falcon", "params_b": 40.0, "tokens_t": 1.0},
+)
+
+
+def asked() -> pd.DataFrame:
+    return pd.DataFrame(list(ASKED))
+
+
+@cache
+def forecast(seed: int = 0) -> bs.Prediction:
+    """Return what the mode says of all models asked about."""
+    with compiled_quickly():
+        return bs.predict(map_fit(), asked(), seed=seed)
