@@ -11,9 +11,9 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from bayes_sloth.catalogue import Benchmark
-from bayes_sloth.columns import METADATA, NUMERIC
 from bayes_sloth.names import BENCHMARK, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE
 from bayes_sloth.scores import Scores
+from bayes_sloth.tables.columns import METADATA, NUMERIC
 
 
 def assemble(

@@ -184,8 +184,8 @@ def _sampler_problems(statistics: xr.Dataset) -> list[str]:
     diverged = int(statistics["diverging"].sum())
     if diverged:
         problems.append(
-            f"{diverged} step{'s' if diverged > 1 else ''} diverged, so a corner of the posterior may be missing: "
-            "fit again with more warmup or fewer skills."
+            f"{diverged} step{'s' if diverged > 1 else ''} diverged, so a corner of the posterior may be "
+            "missing: fit again with more warmup or fewer skills."
         )
     deepest = float((statistics["tree_depth"] >= DEEPEST).mean())
     if deepest > 0.05:  # one in twenty costs time, not truth

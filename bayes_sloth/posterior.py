@@ -14,12 +14,12 @@ import xarray as xr
 
 from bayes_sloth.assembly import assemble
 from bayes_sloth.catalogue import Benchmark
-from bayes_sloth.columns import METADATA
 from bayes_sloth.errors import FitStatus, InputError
 from bayes_sloth.files import whole_file
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, ITEMS, MODEL, SCORE
 from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
+from bayes_sloth.tables.columns import METADATA
 
 # Raised when a file's layout changes; a file of a later layout is refused, not misread.
 FORMAT: Final = 1

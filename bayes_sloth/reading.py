@@ -14,15 +14,15 @@ import pandas as pd
 
 from bayes_sloth.assembly import assemble
 from bayes_sloth.catalogue import BenchmarksArgument, KnownBenchmarks, known_benchmarks
-from bayes_sloth.cells import Floats
-from bayes_sloth.columns import check_mentioned, find_columns, is_long
-from bayes_sloth.doubts import Table, doubts
 from bayes_sloth.errors import InputError, InputWarning, nearest
-from bayes_sloth.facts import join_facts, model_facts
-from bayes_sloth.forms import long_form, row_numbers, wide_form
 from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B
 from bayes_sloth.scores import Scores
-from bayes_sloth.table_files import Source, load_table
+from bayes_sloth.tables.cells import Floats
+from bayes_sloth.tables.columns import check_mentioned, find_columns, is_long
+from bayes_sloth.tables.doubts import Table, doubts
+from bayes_sloth.tables.facts import join_facts, model_facts
+from bayes_sloth.tables.files import Source, load_table
+from bayes_sloth.tables.forms import long_form, row_numbers, wide_form
 
 Denormalise = Sequence[str | tuple[str, str]] | str
 

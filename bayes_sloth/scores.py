@@ -13,8 +13,6 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from bayes_sloth.catalogue import KnownBenchmarks, key
-from bayes_sloth.cells import listed
-from bayes_sloth.columns import FLOOR_PREFIX, ITEMS_PREFIX, METADATA, NOTE_PREFIX, NUMERIC, is_note
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import (
     BENCHMARK,
@@ -30,6 +28,8 @@ from bayes_sloth.names import (
     TOKENS_T,
     UNITS,
 )
+from bayes_sloth.tables.cells import listed
+from bayes_sloth.tables.columns import FLOOR_PREFIX, ITEMS_PREFIX, METADATA, NOTE_PREFIX, NUMERIC, is_note
 
 SHOWN: Final = 12  # the packaged benchmarks, in one line of a terminal
 

@@ -25,7 +25,7 @@ ORDER = (
     # the law
     *("links", "curve", "spec"),
     # scores in
-    *("catalogue", "cells", "columns", "lm_eval", "table_files", "facts", "doubts", "forms"),
+    *("catalogue", "tables"),
     *("scores", "assembly", "reading", "datasets"),
     # a table as the model sees it
     *("covariates", "deviations", "design", "identify"),
@@ -37,10 +37,10 @@ ORDER = (
     # judging and using it
     *("laws", "evaluation", "downstream", "items", "plan"),
     # showing it
-    *("plots", "report", "caching", "query", "options", "messages", "terminal", "sheets", "steps", "cli"),
+    *("plots", "report", "caching", "cli"),
 )
 OUTSIDE = {"__init__", "__main__"}
-TAKES_THE_PACKAGE = {"options", "steps", "cli"}
+TAKES_THE_PACKAGE = {"cli"}
 MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space"}
 MAY_LOAD_JAX |= {"modes", "sampling", "expectation", "convergence", "fitting", "questions", "prediction"}
 MAY_LOAD_JAX |= {"conditioning", "checking", "calibration", "laws", "evaluation", "downstream", "items"}

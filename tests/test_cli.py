@@ -26,8 +26,8 @@ from typer.testing import CliRunner
 
 import bayes_sloth as bs
 from bayes_sloth.cli import app
+from bayes_sloth.cli.sheets import PREDICTION_COLUMNS
 from bayes_sloth.errors import FitError, FitStatus, InputError, InputWarning
-from bayes_sloth.sheets import PREDICTION_COLUMNS
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bayes_sloth.errors import InputError, InputWarning
-from bayes_sloth.lm_eval import parse_results
 from bayes_sloth.reading import read_scores
 from bayes_sloth.scores import Scores
+from bayes_sloth.tables.lm_eval import parse_results
 
 FACTS = {"model": ["m-7b", "m-70b"], "family": ["m", "m"], "params_b": [7, 70], "tokens_t": [2, 2]}
 

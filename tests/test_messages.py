@@ -6,8 +6,8 @@ import warnings
 
 import pytest
 
+from bayes_sloth.cli.messages import in_options, say, warnings_as_lines
 from bayes_sloth.errors import InputWarning
-from bayes_sloth.messages import in_options, say, warnings_as_lines
 
 
 def test_notes_go_to_stderr_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 
-from bayes_sloth.options import Form
-from bayes_sloth.terminal import (
+from bayes_sloth.cli.options import Form
+from bayes_sloth.cli.terminal import (
     Sheet,
     as_csv,
     as_json,

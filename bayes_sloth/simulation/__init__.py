@@ -21,7 +21,7 @@ from bayes_sloth.scores import Scores
 from bayes_sloth.simulation.blank import blank_design, draws
 from bayes_sloth.simulation.made_up import made_up_benchmarks, made_up_models
 from bayes_sloth.spec import ModelSpec
-from bayes_sloth.table_files import Source
+from bayes_sloth.tables.files import Source
 
 # Typical shares of benchmarks: neither solved nor at chance, as published ones mostly are.
 TYPICAL: Final = (0.25, 0.75)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bayes_sloth.catalogue import CATALOGUE
-from bayes_sloth.columns import METADATA
 from bayes_sloth.reading import read_scores
 from bayes_sloth.scores import Scores
+from bayes_sloth.tables.columns import METADATA
 
 NAMES = [b.name for b in CATALOGUE] + ["HumanEval", "my exam", "date of birth"]
 shares = st.none() | st.floats(0, 1)

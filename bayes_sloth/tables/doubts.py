@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from bayes_sloth.catalogue import Benchmark
-from bayes_sloth.cells import Floats, listed
 from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B
+from bayes_sloth.tables.cells import Floats, listed
 
 FEW_MODELS: Final = 5  # below this even one skill's slope on size rests on a handful of points
 # A guesser with 1000 items and four choices lands within .055 of chance in all but one case in 10,000.

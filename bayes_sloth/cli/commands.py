@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bayes_sloth import options as opt
+from bayes_sloth.cli import options as opt
+from bayes_sloth.cli.query import Query, query_notes, query_of
+from bayes_sloth.cli.steps import fitted, recalled_or_fitted, table_of
 from bayes_sloth.errors import FitStatus
-from bayes_sloth.query import Query, query_notes, query_of
-from bayes_sloth.steps import fitted, recalled_or_fitted, table_of
 
 if TYPE_CHECKING:
     from bayes_sloth.scores import Scores
@@ -35,7 +35,7 @@ def guarded(command: Callable[..., int]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: object, **kwargs: object) -> None:
         from bayes_sloth.caching import keep_compiled_programs
-        from bayes_sloth.messages import exit_code_of
+        from bayes_sloth.cli.messages import exit_code_of
 
         keep_compiled_programs()
         raise typer.Exit(exit_code_of(lambda: command(*args, **kwargs)))
@@ -131,9 +131,9 @@ def fit(
     quiet: opt.Quiet = False,
 ) -> int:
     """Fit a table of scores and write the posterior to a file."""
+    from bayes_sloth.cli.sheets import fit_sheet
+    from bayes_sloth.cli.terminal import emit
     from bayes_sloth.files import check_writable, whole_file
-    from bayes_sloth.sheets import fit_sheet
-    from bayes_sloth.terminal import emit
 
     form, settings = opt.form_of(json, csv), opt.FitSettings(method.value, seed, chains, draws, warmup)
     check_writable(out)
@@ -162,10 +162,10 @@ def predict(
 ) -> int:
     """Predict the scores of the models in a CSV from a fit: mean to upper are of the observed score."""
     import bayes_sloth as bs
+    from bayes_sloth.cli.messages import say
+    from bayes_sloth.cli.sheets import prediction_sheet
+    from bayes_sloth.cli.terminal import as_csv, emit
     from bayes_sloth.files import check_writable, whole_file
-    from bayes_sloth.messages import say
-    from bayes_sloth.sheets import prediction_sheet
-    from bayes_sloth.terminal import as_csv, emit
 
     form = opt.form_of(json, csv)
     opt.check_prob(prob)
@@ -191,8 +191,8 @@ def predict(
 def check(fit: FitFile, json: opt.Json = False, csv: opt.Csv = False, quiet: opt.Quiet = False) -> int:
     """Check that a fit converged: a table per quantity and one verdict, which is also the exit code."""
     import bayes_sloth as bs
-    from bayes_sloth.sheets import check_sheet
-    from bayes_sloth.terminal import emit
+    from bayes_sloth.cli.sheets import check_sheet
+    from bayes_sloth.cli.terminal import emit
 
     form = opt.form_of(json, csv)
     result = bs.check(bs.load(fit))
@@ -212,9 +212,9 @@ def describe(
     quiet: opt.Quiet = False,
 ) -> int:
     """Show what the reader understood of a table, before any fit."""
-    from bayes_sloth.messages import warnings_as_lines
-    from bayes_sloth.sheets import describe_sheet
-    from bayes_sloth.terminal import emit
+    from bayes_sloth.cli.messages import warnings_as_lines
+    from bayes_sloth.cli.sheets import describe_sheet
+    from bayes_sloth.cli.terminal import emit
 
     form = opt.form_of(json, csv)
     with warnings_as_lines() as warned:
@@ -236,9 +236,9 @@ def _forecast(
 ) -> int:
     """Fit or recall, predict the one model, print, and return the fit's status."""
     import bayes_sloth as bs
-    from bayes_sloth.messages import say
-    from bayes_sloth.sheets import forecast_sheet
-    from bayes_sloth.terminal import emit
+    from bayes_sloth.cli.messages import say
+    from bayes_sloth.cli.sheets import forecast_sheet
+    from bayes_sloth.cli.terminal import emit
 
     # The question is checked before the fit, so that a wrong one costs nothing.
     model = bs.read_models(query.frame)
@@ -262,6 +262,3 @@ def main() -> None:
     """Run the command line; it ends by leaving the process with the exit code."""
     app(prog_name=PROGRAM)
 
-
-if __name__ == "__main__":
-    main()

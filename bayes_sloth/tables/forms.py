@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from bayes_sloth.catalogue import Benchmark, KnownBenchmarks, key
-from bayes_sloth.cells import Floats, Where, read_names, read_numbers, read_positive, read_shares
-from bayes_sloth.columns import (
+from bayes_sloth.errors import InputError
+from bayes_sloth.names import BENCHMARK, MODEL, SCORE
+from bayes_sloth.tables.cells import Floats, Where, read_names, read_numbers, read_positive, read_shares
+from bayes_sloth.tables.columns import (
     COUNT,
     LONG,
     METADATA,
@@ -19,10 +21,8 @@ from bayes_sloth.columns import (
     unknown_benchmark,
     wide_layout,
 )
-from bayes_sloth.doubts import Table
-from bayes_sloth.errors import InputError
-from bayes_sloth.facts import condense, condensed_notes, model_facts
-from bayes_sloth.names import BENCHMARK, MODEL, SCORE
+from bayes_sloth.tables.doubts import Table
+from bayes_sloth.tables.facts import condense, condensed_notes, model_facts
 
 Parsed = tuple[Table, pd.DataFrame, tuple[str, ...]]
 """The scores, the notes by model, and sentences about what was guessed."""

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bayes_sloth.options import FitSettings
+from bayes_sloth.cli.options import FitSettings
 
 if TYPE_CHECKING:
     from bayes_sloth.posterior import Posterior
@@ -47,7 +47,7 @@ def recalled_or_fitted(table: Scores, spec: ModelSpec, settings: FitSettings, *,
     """Return the cached fit of this very table, model and settings, or fit and keep it."""
     import bayes_sloth as bs
     from bayes_sloth import caching
-    from bayes_sloth.messages import say
+    from bayes_sloth.cli.messages import say
 
     key = caching.key_of(caching.ingredients(table.digest, spec, settings.arguments))
     found = caching.recall(key, bs.load, lambda fit: bool(fit.report.data_digest == table.digest))

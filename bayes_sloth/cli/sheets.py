@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from bayes_sloth.cli.query import Query
+from bayes_sloth.cli.terminal import Column, Row, Sheet, bar_column, field_columns, number, plain
 from bayes_sloth.errors import FitStatus
-from bayes_sloth.query import Query
-from bayes_sloth.terminal import Column, Row, Sheet, bar_column, field_columns, number, plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import pandas as pd
 
 from bayes_sloth.errors import InputError
-from bayes_sloth.lm_eval import parse_results
+from bayes_sloth.tables.lm_eval import parse_results
 
 PathLike = str | os.PathLike[str]
 Source: TypeAlias = "PathLike | pd.DataFrame | Mapping[str, object] | Sequence[PathLike]"

@@ -8,18 +8,6 @@ import numpy as np
 import pandas as pd
 
 from bayes_sloth.catalogue import key
-from bayes_sloth.cells import (
-    Floats,
-    Where,
-    is_missing,
-    is_numeric,
-    read_dates,
-    read_flags,
-    read_names,
-    read_positive,
-    show,
-)
-from bayes_sloth.columns import METADATA, REQUIRED, find_columns, is_note, need_columns
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import (
     ACTIVE_PARAMS_B,
@@ -32,6 +20,18 @@ from bayes_sloth.names import (
     TOKENS_T,
     UNITS,
 )
+from bayes_sloth.tables.cells import (
+    Floats,
+    Where,
+    is_missing,
+    is_numeric,
+    read_dates,
+    read_flags,
+    read_names,
+    read_positive,
+    show,
+)
+from bayes_sloth.tables.columns import METADATA, REQUIRED, find_columns, is_note, need_columns
 
 
 def model_facts(frame: pd.DataFrame, rows: Sequence[int], *, remedy: str = "") -> pd.DataFrame:

@@ -9,7 +9,6 @@ from typing import Final
 import pandas as pd
 
 from bayes_sloth.catalogue import Benchmark, KnownBenchmarks, key
-from bayes_sloth.cells import is_missing, is_numeric, listed
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import (
     ACTIVE_PARAMS_B,
@@ -23,6 +22,7 @@ from bayes_sloth.names import (
     SCORE,
     TOKENS_T,
 )
+from bayes_sloth.tables.cells import is_missing, is_numeric, listed
 
 METADATA: Final = (FAMILY, PARAMS_B, ACTIVE_PARAMS_B, TOKENS_T, INSTRUCT, PARENT, DATE)
 REQUIRED: Final = (MODEL, FAMILY, PARAMS_B, TOKENS_T)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from bayes_sloth.options import Form
+from bayes_sloth.cli.options import Form
 
 if TYPE_CHECKING:
     from rich.text import Text

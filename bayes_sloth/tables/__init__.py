@@ -1,0 +1,1 @@
+"""From files and frames of any form to valid cells: one module for each thing that can be wrong."""
