@@ -261,4 +261,3 @@ PROGRAM: Final = "bayes-sloth"
 def main() -> None:
     """Run the command line; it ends by leaving the process with the exit code."""
     app(prog_name=PROGRAM)
-
