@@ -74,7 +74,8 @@ def check(posterior: Posterior) -> Check:
         return Check(pd.DataFrame(), FitStatus.NOT_TRUSTED, verdict, posterior.report.messages)
     found = converged(posterior.data, posterior.spec)
     worst = found.table.iloc[0]
-    seen = f"worst R-hat of an expected score {worst.r_hat:.3f}, least effective draws {worst.ess_tail:.0f}"
+    least = min(worst.ess_bulk, worst.ess_tail)
+    seen = f"worst R-hat of an expected score {worst.r_hat:.3f}, least effective draws {least:.0f}"
     if found.status is FitStatus.FINE:
         return Check(found.table, found.status, f"to be trusted: {seen}, no divergences", ())
     count = len(found.messages)

@@ -131,12 +131,15 @@ class Unknown:
         How the mean moves with each known value.
     size_effect : float
         How the mean moves with log size.
+    sds : array, two entries
+        Standard deviations of families and of models within a family.
     """
 
     mean: Floats
     lower: Floats
     weights: Floats
     size_effect: float
+    sds: Floats
 
 
 @dataclass(frozen=True)
@@ -189,12 +192,12 @@ def features_of(models: pd.DataFrame, scaling: Scaling, log_size: Floats | None 
     return Features(np.stack(columns, axis=-1), models[FAMILY].to_numpy(dtype=object))
 
 
-def unknown_given(known: Features, values: Floats, wanted: Features) -> Unknown:
+def unknown_given(known: Features, values: Floats, wanted: Features, *, sds: Floats | None = None) -> Unknown:
     r"""Return the Gaussian of unknown covariates under a regression with family effects.
 
     .. math:: y = X c + a_f + e, \quad c \sim N(0, I),\; a_f \sim N(0, \tau^2),\; e \sim N(0, \sigma^2)
 
-    The two standard deviations maximise the marginal likelihood of the known rows.
+    Where not given, the two standard deviations maximise the marginal likelihood of the known rows.
 
     Parameters
     ----------
@@ -204,6 +207,8 @@ def unknown_given(known: Features, values: Floats, wanted: Features) -> Unknown:
         Their covariate, scaled.
     wanted : Features
         Rows whose covariate is not known.
+    sds : array, two entries, optional
+        Standard deviations of families and of models within a family, where already known.
 
     Returns
     -------
@@ -217,7 +222,8 @@ def unknown_given(known: Features, values: Floats, wanted: Features) -> Unknown:
     >>> bool(abs(unknown_given(a, np.array([1.0, 1.0, -1.0]), b).mean[0] - 1) < 0.2)
     True
     """
-    sds = _fitted_sds(known, values) if values.size > 2 else np.array([1.0, 0.5])
+    if sds is None:
+        sds = _fitted_sds(known, values) if values.size > 2 else np.array([1.0, 0.5])
     noise = sds[1] ** 2
     inside = _covariance(known, known, sds[0]) + noise * np.eye(values.size)
     across = _covariance(wanted, known, sds[0])
@@ -227,7 +233,7 @@ def unknown_given(known: Features, values: Floats, wanted: Features) -> Unknown:
         COEFFICIENT_SD**2 * known.linear.T @ linalg.solve(inside, values) if values.size else np.zeros(4)
     )
     effect = float(coefficient[3]) if known.linear.shape[1] == 4 else 0.0
-    return Unknown(weights @ values, np.linalg.cholesky(left), weights, effect)
+    return Unknown(weights @ values, np.linalg.cholesky(left), weights, effect, sds)
 
 
 def _covariance(a: Features, b: Features, family_sd: float) -> Floats:

@@ -15,7 +15,7 @@ from bayes_sloth.convergence import Convergence, convergence
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning, unknown_name
 from bayes_sloth.expectation import expected_scores
-from bayes_sloth.identify import anchors_of, check_anchors, telling_anchors
+from bayes_sloth.identify import anchors_of, check_anchors, measured_enough, telling_anchors
 from bayes_sloth.modes import Modes, around_mode, find_modes
 from bayes_sloth.names import BENCHMARK, CHAIN, COVARIATE, COVARIATES, DRAW, FAMILY, MODEL, SITE_DIMS, SKILL
 from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
@@ -24,6 +24,7 @@ from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
 
+MOST: Final = 2**32  # JAX takes seeds of 32 bits whatever its float width
 METHODS: Final = ("nuts", "map", "laplace")
 POINT: Final = (
     "point estimate: intervals miss the uncertainty of the parameters and are too narrow; "
@@ -128,6 +129,8 @@ def _check_arguments(method: str, **numbers: int) -> None:
         least = 0 if name == "seed" else 10 if name == "draws" else 1
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
             raise InputError(f"fit: {name} is {number!r}: give a whole number from {least} up.")
+        if number >= MOST:
+            raise InputError(f"fit: {name} is {number!r}: give a whole number below {MOST}.")
 
 
 def _check_scores(scores: Scores) -> None:
@@ -162,7 +165,8 @@ def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
     """Return the benchmarks that tell the skills apart best in the best mode."""
     found = modes.space.quantities(modes.vectors[:1])
     loading, skill, misfit = (np.asarray(found[name][0]) for name in ("loading", "model_skill", "misfit"))
-    chosen = telling_anchors(loading, skill, misfit, modes.space.design.pivot)
+    usable = measured_enough(scores.observed, modes.space.spec.skills)
+    chosen = telling_anchors(loading, skill, misfit, modes.space.design.pivot, usable)
     return tuple(scores.benchmarks[i] for i in chosen)
 
 

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 RIDGE: Final = 0.3  # of the alternating regressions, about the residual variance of a logit
 ROUNDS: Final = 100  # of the alternating regressions; the loadings are still to two digits after fifty
 LEAST_NOISE: Final = 0.1  # standard deviation of a logit below which a benchmark is not rated any better
+LEAST_MEASURED: Final = 0.2  # of the models on the best measured benchmark: fewer fit without error by chance
 LEAST_SHARE: Final = 0.15  # typical share below which most models sit at the floor and the logit is noise
 
 
@@ -47,15 +48,42 @@ def anchors_of(scores: Scores, skills: int) -> tuple[str, ...]:
     """
     values = logits(np.asarray(scores.data[SCORE].values), np.asarray(scores.data[FLOOR].values))
     loadings, noise = _factors(values, skills)
-    typical = 1 / (1 + np.exp(-typical_logits(values)))
-    usable = np.flatnonzero((typical >= LEAST_SHARE) & scores.observed.any(axis=0))
-    usable = usable if usable.size >= skills else np.arange(typical.size)
-    telling = (loadings / np.maximum(noise, LEAST_NOISE)[:, None])[usable]
-    order = linalg.qr(telling.T, mode="r", pivoting=True)[1]
-    return tuple(scores.benchmarks[usable[i]] for i in order[:skills])
+    usable = measured_enough(scores.observed, skills)
+    usable &= (1 / (1 + np.exp(-typical_logits(values))) >= LEAST_SHARE) | (usable.sum() <= skills)
+    if usable.sum() < skills:
+        usable = measured_enough(scores.observed, skills)
+    telling = loadings / np.maximum(noise, LEAST_NOISE)[:, None]
+    return tuple(scores.benchmarks[i] for i in _pivots(telling, usable))
 
 
-def telling_anchors(loading: Floats, skill: Floats, misfit: Floats, pivot: Floats) -> tuple[int, ...]:
+def measured_enough(observed: NDArray[np.bool_], skills: int) -> NDArray[np.bool_]:
+    """Return which benchmarks were measured on enough models to anchor a skill.
+
+    Parameters
+    ----------
+    observed : array of bool, dims (model, benchmark)
+        Which scores are there.
+    skills : int
+        How many anchors are needed.
+
+    Returns
+    -------
+    array of bool, dims (benchmark)
+        Those measured on at least a fifth as many models as the best measured one; all where too few are.
+
+    Examples
+    --------
+    >>> measured_enough(np.array([[True, True]] + [[True, False]] * 9), 1).tolist()
+    [True, False]
+    """
+    count = observed.sum(axis=0)
+    enough = count >= max(1.0, LEAST_MEASURED * count.max())
+    return np.asarray(enough if enough.sum() >= skills else np.ones(count.size, dtype=bool))
+
+
+def telling_anchors(
+    loading: Floats, skill: Floats, misfit: Floats, pivot: Floats, usable: NDArray[np.bool_] | None = None
+) -> tuple[int, ...]:
     """Choose anchors from one fit: pivoted QR of its loadings over noise, skills whitened.
 
     The benchmark that tells most comes first, then the one that tells most of what the first does not.
@@ -70,6 +98,8 @@ def telling_anchors(loading: Floats, skill: Floats, misfit: Floats, pivot: Float
         Standard deviation of the misfit at mid-range, on the score.
     pivot : array, dims (benchmark)
         Logit of the typical share.
+    usable : array of bool, dims (benchmark), optional
+        Which benchmarks may be chosen; all where None.
 
     Returns
     -------
@@ -82,13 +112,26 @@ def telling_anchors(loading: Floats, skill: Floats, misfit: Floats, pivot: Float
     >>> telling_anchors(np.array([[1.0], [3.0]]), skill, np.full(2, 0.05), np.zeros(2))
     (1,)
     """
-    count = loading.shape[1]
     share = 1 / (1 + np.exp(-pivot))
     # The misfit on the score is 2 sigma sqrt(h (1 - h)); a logit moves the score by h (1 - h).
     noise = 2 * misfit / np.sqrt(share * (1 - share))
-    root = linalg.cholesky(np.cov(skill.T).reshape(count, count) + 1e-9 * np.eye(count), lower=True)
+    root = _root(skill)
     telling = (loading @ root) / np.hypot(noise, LEAST_NOISE)[:, None]
-    return tuple(int(i) for i in linalg.qr(telling.T, mode="r", pivoting=True)[1][:count])
+    return _pivots(telling, np.ones(pivot.size, dtype=bool) if usable is None else usable)
+
+
+def _pivots(telling: Floats, usable: NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the usable rows that differ most, as many as there are columns."""
+    rows = np.flatnonzero(usable)
+    order = linalg.qr(telling[rows].T, mode="r", pivoting=True)[1]
+    return tuple(int(rows[i]) for i in order[: telling.shape[1]])
+
+
+def _root(factors: Floats) -> Floats:
+    """Return the Cholesky factor of the factors' covariance, also of a single row."""
+    centred = factors - factors.mean(axis=0)
+    gram = centred.T @ centred / len(factors) + 1e-9 * np.eye(factors.shape[1])
+    return np.asarray(linalg.cholesky(gram, lower=True))
 
 
 def check_anchors(scores: Scores, anchors: tuple[str, ...]) -> tuple[str, ...]:
@@ -117,7 +160,7 @@ def _factors(values: Floats, count: int) -> tuple[Floats, Floats]:
         factors = _regress(filled, seen, loadings)
         loadings = _regress(filled.T, seen.T, factors)
     residual = np.where(seen, filled - factors @ loadings.T, np.nan)
-    root = linalg.cholesky(np.cov(factors.T).reshape(count, count) + 1e-9 * np.eye(count), lower=True)
+    root = _root(factors)
     spread = np.sqrt(np.nansum(residual**2, axis=0) / np.maximum(seen.sum(axis=0), 1))
     return loadings @ root, spread
 

@@ -150,7 +150,7 @@ class BetaBinomialScore(Distribution):  # type: ignore[misc]
 
     def __init__(self, mean: Values, concentration: Values, items: Values) -> None:
         inside = jnp.clip(mean, CLOSEST, 1 - CLOSEST)
-        self.items_counted = jnp.where(jnp.isfinite(items), items, MANY_ITEMS)
+        self.items_counted = jnp.round(jnp.where(jnp.isfinite(items), items, MANY_ITEMS))
         self.counts = BetaBinomial(inside * concentration, (1 - inside) * concentration, self.items_counted)
         super().__init__(batch_shape=self.counts.batch_shape, validate_args=False)
 
@@ -164,9 +164,7 @@ class BetaBinomialScore(Distribution):  # type: ignore[misc]
         rate_key, count_key = jax.random.split(key)
         shape = sample_shape + self.batch_shape
         rate = jax.random.beta(rate_key, self.counts.concentration1, self.counts.concentration0, shape)
-        return jax.random.binomial(count_key, jnp.round(self.items_counted), rate) / jnp.round(
-            self.items_counted
-        )
+        return jax.random.binomial(count_key, self.items_counted, rate) / jnp.round(self.items_counted)
 
 
 def _student_t(noise: Noise) -> Distribution:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from bayes_sloth.assembly import assemble
 from bayes_sloth.catalogue import Benchmark
+from bayes_sloth.covariates import Scaling, scaling_of
 from bayes_sloth.errors import FitStatus, InputError
 from bayes_sloth.files import whole_file
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, ITEMS, MODEL, SCORE
@@ -117,6 +118,11 @@ class Posterior:
         benchmarks = [Benchmark(str(name), float(floor)) for name, floor in known]
         score, items = observed[SCORE].values, constant[ITEMS].values
         return assemble(pd.DataFrame(models), benchmarks, score, items=items)
+
+    @property
+    def scaling(self) -> Scaling:
+        """Centres and spreads of log size, log tokens and date over the fitted table."""
+        return scaling_of(self.scores.metadata)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one netCDF file, which `load` reads back; draws, table, model and report.

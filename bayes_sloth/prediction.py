@@ -73,7 +73,8 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     """Forecast the scores of any models: larger ones of a known family, of a new family, of unknown tokens.
 
     The efficiency of a family never seen is drawn from the population of families (or around its parent,
-    where that is known); unknown sizes and tokens are drawn from their regression on family, size and date.
+    where that is known), one draw for all its models asked about together, whose mean size and tokens
+    are then its centre; unknown sizes and tokens are drawn from their regression on family, size and date.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
         Rows with `family`, `params_b`, `tokens_t` and, where it applies, `model`, `instruct`,
         `active_params_b`, `parent`, `date`.
     seed : int
-        Of the draws; the same rows in another order get the same numbers.
+        Of the draws; the same named rows in another order get the same numbers.
 
     Returns
     -------
@@ -104,8 +105,8 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     >>> bs.predict(fit, new, seed=0).data["score"].dims
     ('chain', 'draw', 'model', 'benchmark')
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"predict: seed is {seed!r}: give a whole number from 0 up.")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise InputError(f"predict: seed is {seed!r}: give a whole number from 0 to 2**32 - 1.")
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     scores = posterior.scores
     rows = models.metadata if isinstance(models, Scores) else read_models(models, known=scores.families)
@@ -224,6 +225,7 @@ def _forecast(
     benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
     skill = _skill(questions, draw, keys[0])
     share, expected = scores_of(skill, benchmark, jnp.asarray(questions.pivot), posterior.spec.link)
+    expected = jnp.clip(expected, 0.0, 1.0)  # a floor of 0 is known to two points only, on either side
     variance = misfit_variance(share, draw["misfit"][None, :])
     noise = Noise(expected, variance, jnp.asarray(questions.items), draw.get("tail", 1.0))
     return expected, LIKELIHOODS[posterior.spec.likelihood](noise).sample(keys[1])

@@ -149,9 +149,11 @@ def _drawable(
     missing = np.isnan(value)
     sizes = (None, None) if log_size is None else (design.log_size.value, log_size)
     seen = features_of(fitted, design.scaling, sizes[0])
-    unknown = unknown_given(seen, known.value, features_of(asked, design.scaling, sizes[1]).rows(missing))
+    wanted = features_of(asked, design.scaling, sizes[1]).rows(missing)
+    # All fitted rows count as known here, since their draws are; what they scatter by was learned in the fit.
+    unknown = unknown_given(seen, known.value, wanted, sds=known.unknown.sds)
     value[missing] = unknown.mean
-    return Drawable(value, np.flatnonzero(missing), unknown.weights, unknown.lower, unknown.size_effect)
+    return Drawable(value, np.flatnonzero(missing), unknown.weights, unknown.lower, known.unknown.size_effect)
 
 
 def _centred(seen: Places, asked: Places, new: int) -> tuple[Places, Places]:

@@ -137,5 +137,5 @@ def run_nuts(modes: Modes, *, chains: int, draws: int, warmup: int, seed: int, p
     found = mcmc.get_extra_fields(group_by_chain=True)
     statistics = {FIELDS[name]: np.asarray(found[name]) for name in FIELDS}
     statistics["lp"] = -statistics["lp"]
-    statistics["tree_depth"] = np.ceil(np.log2(statistics["n_steps"] + 1)).astype(int)
+    statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] + 1)).astype(int)
     return Chains(space, vectors, statistics)

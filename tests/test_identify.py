@@ -84,3 +84,17 @@ def test_named_anchors_are_checked() -> None:
     assert check_anchors(scores, ("guess", "maths 1")) == ("guess", "maths 1")
     with pytest.raises(InputError, match=r"unknown anchor 'fact 1': .*Did you mean 'facts 1'\?"):
         check_anchors(scores, ("maths 1", "fact 1"))
+
+
+def test_a_benchmark_hardly_anybody_was_measured_on_is_no_anchor() -> None:
+    """Two scores fit any factor without error, so a small residual says nothing about such a benchmark."""
+    table = load_leaderboard().select(benchmarks=["MMLU", "GSM8K", "ARC"])
+    seen = np.flatnonzero(table.observed[:, 1])
+    hidden = np.zeros(table.observed.shape, dtype=bool)
+    hidden[seen[2:], 1] = True
+    assert "GSM8K" not in anchors_of(table.hide(hidden), 2)
+
+
+def test_one_model_is_enough_to_choose_an_anchor() -> None:
+    table = load_leaderboard().select(models=["llama-3-8b"])
+    assert len(anchors_of(table, 1)) == 1

@@ -149,7 +149,7 @@ def test_a_table_of_scores_a_file_and_a_mapping_can_be_asked(tmp_path: Any) -> N
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "a", None, True])
 def test_a_wrong_seed_is_named(seed: Any) -> None:
-    with pytest.raises(InputError, match=r"predict: seed is .*: give a whole number from 0 up"):
+    with pytest.raises(InputError, match=r"predict: seed is .*: give a whole number from 0"):
         bs.predict(map_fit(), asked(), seed=seed)
 
 

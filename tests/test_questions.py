@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from fits import asked, table
 
+from bayes_sloth.datasets import load_leaderboard
 from bayes_sloth.design import design_of
 from bayes_sloth.deviations import NUGGET
 from bayes_sloth.questions import Questions, questions_of
@@ -112,3 +113,14 @@ def test_item_counts_are_the_tables_typical_ones_and_tuning_a_number() -> None:
     items = np.median(table().data["items"].values, axis=0)
     np.testing.assert_array_equal(found.items, items[None])
     assert found.instruct.tolist() == [0, 1] + [0] * (len(asked()) - 2)
+
+
+def test_unknown_tokens_scatter_as_the_fit_learned_not_as_its_own_guesses_do() -> None:
+    """Guesses lie closer together than tokens do; to learn from them would narrow every forecast."""
+    scores = load_leaderboard()
+    design = design_of(scores, ("MMLU",))
+    new = read_models({"model": "n", "family": "new", "params_b": 7.0, "tokens_t": np.nan})
+    drawable = questions_of(design, scores.metadata, new, scores).log_tokens
+    family, within = design.log_tokens.unknown.sds
+    assert np.isnan(scores.metadata["tokens_t"]).sum() > 50
+    assert drawable.lower[0, 0] ** 2 >= family**2 + within**2

@@ -140,7 +140,7 @@ def fit(
     spec = opt.spec_of(skills, link, likelihood)
     table = table_of(file, percent=percent, denormalise=denormalise, models=models)
     posterior = fitted(table, spec, settings, progress=not quiet)
-    with whole_file(out) as path:
+    with whole_file(out) as path:  # a save that fails leaves what stood there
         posterior.save(path)
     emit(fit_sheet(posterior.report, table, str(out)), form)
     return int(posterior.report.status)
