@@ -244,8 +244,8 @@ def _interval_columns(
         names = [first] if first == "benchmark" else [first, "benchmark"]
         chosen = [Column(name, _shower(name), "left") for name in names]
         chosen += [Column("forecast", _shower("median")), Column(f"{100 * prob:.4g}% interval", _interval)]
-        # Longest benchmark name, the two numbers and the gaps take about 40 characters, a model's name 28.
-        room = min(WIDEST_BAR, width - 40 - 28 * (len(names) - 1) - (16 if last else 0))
+        # Longest benchmark name, the two numbers and the gaps take about 44 characters, a model's name 28.
+        room = min(WIDEST_BAR, width - 44 - 28 * (len(names) - 1) - (16 if last else 0))
         if room >= NARROWEST_BAR:
             chosen.append(bar_column(room, ascii_only=ascii_only))
         return [*chosen, last] if last else chosen
