@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -247,7 +248,11 @@ def _forecast(
             say(note)
     make = recalled_or_fitted if cached else fitted
     posterior = make(table, spec, settings, progress=not quiet)
-    frame = bs.intervals(bs.predict(posterior, model, seed=settings.seed), prob, kind="score")
+    with warnings.catch_warnings():
+        # The notes above said what there is to say of the question, before the long fit.
+        warnings.simplefilter("ignore", bs.InputWarning)
+        prediction = bs.predict(posterior, model, seed=settings.seed)
+    frame = bs.intervals(prediction, prob, kind="score")
     sheet = forecast_sheet(
         frame, query=query, scores=table, report=posterior.report, prob=prob, size=settings.size
     )
