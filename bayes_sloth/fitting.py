@@ -19,10 +19,11 @@ from bayes_sloth.identify import anchors_of, check_anchors, measured_enough, tel
 from bayes_sloth.modes import Modes, around_mode, find_modes
 from bayes_sloth.names import BENCHMARK, CHAIN, COVARIATE, COVARIATES, DRAW, FAMILY, MODEL, SITE_DIMS, SKILL
 from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
-from bayes_sloth.sampling import Chains, prepare, run_nuts, watched
+from bayes_sloth.sampling import Chains, prepare, run_nuts
 from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
+from bayes_sloth.watching import watched
 
 MOST: Final = 2**32  # JAX takes seeds of 32 bits whatever its float width
 METHODS: Final = ("nuts", "map", "laplace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import jax
@@ -101,24 +102,64 @@ def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) ->
         Best first.
     """
     space = Space(design, spec, held(design, spec))
-    center = space.start()
-    noise = jax.random.normal(jax.random.key(seed), (STARTS, center.size))
-    optimiser = Adam(lambda step: 0.5 * RATE * (1 + jnp.cos(jnp.pi * jnp.minimum(step / STEPS, 1.0))))
+    state = _begun(space, jax.random.key(seed))
+    rounds = jax.jit(partial(_stepped, space, STEPS // ROUNDS))
+    for _ in tqdm(range(ROUNDS), desc="finding modes", disable=not progress, leave=False):
+        state = jax.block_until_ready(rounds(state))  # type: ignore[no-untyped-call]
+    vectors, losses = jax.jit(partial(_sorted, space))(state)
+    return Modes(space, vectors, np.asarray(losses))
 
-    def climb(state: Values) -> Values:
+
+def climb(space: Space, key: jax.Array) -> tuple[Values, Values]:
+    """Climb to modes from several starts, all of it inside a larger program.
+
+    Parameters
+    ----------
+    space : Space
+        The parameters.
+    key : random key
+        Of the starts.
+
+    Returns
+    -------
+    vectors : array, dims (start, parameter)
+        Flat parameters, best first.
+    losses : array, dims (start)
+        Minus their log density, infinite where a start was lost.
+    """
+    return _sorted(space, _stepped(space, STEPS, _begun(space, key)))
+
+
+def _optimiser() -> Adam:
+    return Adam(lambda step: 0.5 * RATE * (1 + jnp.cos(jnp.pi * jnp.minimum(step / STEPS, 1.0))))
+
+
+def _begun(space: Space, key: jax.Array) -> Values:
+    """Return the optimiser's state at scattered starts."""
+    center = space.start()
+    noise = jax.random.normal(key, (STARTS, center.size))
+    return jax.vmap(_optimiser().init)(center + SPREAD * noise)
+
+
+def _stepped(space: Space, steps: int, state: Values) -> Values:
+    """Return the state after some steps of every start."""
+    optimiser = _optimiser()
+
+    def climbed(one: Values) -> Values:
         def step(_: int, inner: Values) -> Values:
             return optimiser.update(jax.grad(space.potential)(optimiser.get_params(inner)), inner)
 
-        return jax.lax.fori_loop(0, STEPS // ROUNDS, step, state)
+        return jax.lax.fori_loop(0, steps, step, one)
 
-    rounds = jax.jit(jax.vmap(climb))
-    state = jax.vmap(optimiser.init)(center + SPREAD * noise)
-    for _ in tqdm(range(ROUNDS), desc="finding modes", disable=not progress, leave=False):
-        state = jax.block_until_ready(rounds(state))  # type: ignore[no-untyped-call]
-    vectors = jax.vmap(optimiser.get_params)(state)
-    losses = np.asarray(jax.jit(jax.vmap(space.potential))(vectors))
-    order = np.argsort(np.where(np.isfinite(losses), losses, np.inf))
-    return Modes(space, vectors[order], losses[order])
+    return jax.vmap(climbed)(state)
+
+
+def _sorted(space: Space, state: Values) -> tuple[Values, Values]:
+    vectors = jax.vmap(_optimiser().get_params)(state)
+    losses = jax.vmap(space.potential)(vectors)
+    losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
+    order = jnp.argsort(losses)
+    return vectors[order], losses[order]
 
 
 def around_mode(modes: Modes, *, draws: int, seed: int) -> Values:

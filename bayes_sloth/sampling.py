@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any, Final
@@ -68,11 +67,6 @@ def prepare(chains: int) -> None:
         numpyro.set_host_device_count(max(chains, 4))
 
 
-def watched() -> bool:
-    """Return whether anybody sees progress: a terminal or a notebook, not a pipe or a log."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
-
-
 def chain_method(chains: int) -> str:
     """Return how chains run here: side by side on host devices, vectorised on an accelerator, or in turn."""
     if jax.default_backend() != "cpu":
@@ -89,11 +83,27 @@ def chain_method(chains: int) -> str:
     return "sequential"
 
 
-def starts(space: Space, modes: Modes, chains: int, key: jax.Array) -> Values:
-    """Return the chains' first positions: the best mode, group scales at their medians, a little noise."""
-    best = modes.space.named(modes.vectors[0])
-    whole = space.named(space.start()) | best
-    for name, value in modes.space.fixed.items():
+def starts(space: Space, narrow: Space, mode: Values, chains: int, key: jax.Array) -> Values:
+    """Return the chains' first positions: a mode, group scales at their medians, a little noise.
+
+    Parameters
+    ----------
+    space, narrow : Space
+        All parameters; those of the mode, group scales held.
+    mode : array, dims (parameter of the narrow space)
+        Flat.
+    chains : int
+        How many.
+    key : random key
+        Of the noise.
+
+    Returns
+    -------
+    array, dims (chain, parameter)
+        Flat.
+    """
+    whole = space.named(space.start()) | narrow.named(mode)
+    for name, value in narrow.fixed.items():
         whole[name] = jnp.log(value) if name in GROUP_SCALES else value
     center = space.flat(whole)
     return center + JITTER * jax.random.normal(key, (chains, center.size))
@@ -131,7 +141,7 @@ def run_nuts(modes: Modes, *, chains: int, draws: int, warmup: int, seed: int, p
         chain_method=method,
         progress_bar=progress,
     )
-    positions = starts(space, modes, chains, start_key)
+    positions = starts(space, modes.space, modes.vectors[0], chains, start_key)
     mcmc.run(run_key, init_params=positions if chains > 1 else positions[0], extra_fields=tuple(FIELDS))
     vectors = jnp.asarray(mcmc.get_samples(group_by_chain=True))
     found = mcmc.get_extra_fields(group_by_chain=True)

@@ -48,28 +48,23 @@ class Space:
         with handlers.condition(data=dict(self.fixed)):
             sloth(self.design, self.spec)
 
-    @cached_property
-    def _starts(self) -> dict[str, Values]:
-        """Prior draws of the unconstrained parameters, one a row."""
-
-        def one(key: jax.Array) -> dict[str, Values]:
-            trace = handlers.trace(handlers.seed(self.model, key)).get_trace()
-            sites = {
-                k: s["value"] for k, s in trace.items() if s["type"] == "sample" and not s["is_observed"]
-            }
-            free = {name: value for name, value in sites.items() if name not in self.fixed}
-            return dict(unconstrain_fn(self.model, (), {}, free))
-
-        drawn: dict[str, Values] = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), PRIOR_DRAWS))
-        return drawn
+    def _drawn(self, key: jax.Array) -> dict[str, Values]:
+        """Return one prior draw of the unconstrained parameters."""
+        trace = handlers.trace(handlers.seed(self.model, key)).get_trace()
+        sites = {k: s["value"] for k, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
+        free = {name: value for name, value in sites.items() if name not in self.fixed}
+        return dict(unconstrain_fn(self.model, (), {}, free))
 
     @cached_property
     def _unravel(self) -> Callable[[Values], dict[str, Values]]:
-        return ravel_pytree({name: value[0] for name, value in self._starts.items()})[1]
+        shapes = jax.eval_shape(self._drawn, jax.random.key(0))
+        with jax.ensure_compile_time_eval():
+            return ravel_pytree({name: jnp.zeros(s.shape, s.dtype) for name, s in shapes.items()})[1]
 
     def start(self) -> Values:
         """Return the average prior draw, flat."""
-        return ravel_pytree({name: value.mean(0) for name, value in self._starts.items()})[0]
+        drawn = jax.jit(jax.vmap(self._drawn))(jax.random.split(jax.random.key(0), PRIOR_DRAWS))
+        return ravel_pytree({name: value.mean(0) for name, value in drawn.items()})[0]
 
     def flat(self, named: Mapping[str, Values]) -> Values:
         """Return named unconstrained parameters as a flat vector."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from oracles import plain_table
 
 from bayes_sloth import modes as module
 from bayes_sloth.design import design_of
-from bayes_sloth.modes import SAME_MODE, Modes, around_mode, find_modes, held
+from bayes_sloth.modes import SAME_MODE, Modes, around_mode, climb, find_modes, held
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 
@@ -52,6 +52,27 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     again = find_modes(DESIGN, SPEC, seed=0, progress=False)
     np.testing.assert_array_equal(again.vectors, found(0).vectors)
     np.testing.assert_array_equal(again.losses, found(0).losses)
+
+
+def test_climbing_inside_a_program_ends_where_the_rounds_do() -> None:
+    """Both take the same steps; only the program they are compiled into differs."""
+    vectors, losses = jax.jit(partial(climb, found().space))(jax.random.key(0))
+    np.testing.assert_allclose(losses, found().losses, atol=1e-6)
+    np.testing.assert_allclose(vectors[0], found().vectors[0], atol=1e-3)
+
+
+def test_a_lost_start_comes_last() -> None:
+    class Cliff(Space):
+        def potential(self, vector: jax.Array) -> jax.Array:
+            return jnp.where(vector[0] > 0, jnp.nan, 0.5 * (vector @ vector) - vector[0])
+
+        def start(self) -> jax.Array:
+            return jnp.full(2, -0.01)
+
+    vectors, losses = climb(Cliff(DESIGN, SPEC), jax.random.key(0))
+    lost = np.isinf(losses)
+    assert lost.any() and (np.diff(lost.astype(int)) >= 0).all()
+    assert vectors.shape == (module.STARTS, 2)
 
 
 @pytest.mark.parametrize(("losses", "agree"), [([1.0, 1.5], True), ([1.0, 9.0], False), ([1.0], False)])

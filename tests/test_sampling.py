@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from fits import CHAINS, DRAWS, SPEC, WARMUP, compiled_quickly, map_fit, nuts_fit, table
@@ -14,8 +13,8 @@ import bayes_sloth as bs
 from bayes_sloth import sampling
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitWarning
-from bayes_sloth.modes import Modes, held
-from bayes_sloth.sampling import JITTER, chain_method, prepare, starts, watched
+from bayes_sloth.modes import held
+from bayes_sloth.sampling import JITTER, chain_method, prepare, starts
 from bayes_sloth.space import Space
 
 
@@ -40,7 +39,7 @@ def test_chains_start_around_the_mode_with_scales_at_their_medians() -> None:
     held_space, space = Space(design, spec, held(design, spec)), Space(design, spec)
     with compiled_quickly():
         best = held_space.start() + 0.1
-        found = starts(space, Modes(held_space, best[None], jnp.zeros(1)), 50, jax.random.key(0))
+        found = starts(space, held_space, best, 50, jax.random.key(0))
         assert found.shape == (50, space.start().size)
         named = jax.vmap(space.named)(found)
     scale = np.asarray(named["family_scale"])
@@ -73,10 +72,3 @@ def test_a_users_device_count_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
     prepare(2)
     prepare(8)
     assert asked == [4, 8]
-
-
-def test_progress_is_shown_only_where_somebody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
-    assert not watched()
-    monkeypatch.setitem(sampling.sys.modules, "ipykernel", None)  # type: ignore[arg-type]
-    assert watched()

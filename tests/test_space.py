@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fits import compiled_quickly
 from numpyro.infer.util import log_density
 from oracles import plain_table
 
@@ -44,6 +46,20 @@ def test_flat_and_named_are_inverse() -> None:
 
 def test_the_start_is_finite() -> None:
     assert np.isfinite(space().potential(space().start()))
+
+
+def test_a_design_may_be_an_argument_of_a_compiled_program() -> None:
+    """As folds need it: the layout of the flat vector is found while the program is traced."""
+    vector = near_start(space(), 4)
+
+    def of(score: jax.Array) -> tuple[jax.Array, jax.Array]:
+        inside = Space(replace(space().design, score=score), SPEC)
+        return inside.potential(vector), inside.start()
+
+    with compiled_quickly():
+        potential, start = jax.jit(of)(jnp.asarray(space().design.score))
+    assert float(potential) == pytest.approx(float(space().potential(vector)), abs=1e-9)
+    np.testing.assert_allclose(start, space().start(), atol=1e-9)
 
 
 def test_held_sites_are_no_parameters() -> None:

@@ -1,0 +1,219 @@
+"""Many fits of one table that differ in which scores are seen, by programs that compile once for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer import NUTS
+from numpyro.infer.util import constrain_fn
+
+from bayes_sloth.covariates import Scale, Scaling, Unknown
+from bayes_sloth.design import Covariate, Design
+from bayes_sloth.deviations import Places
+from bayes_sloth.model import BenchmarkCurve, scores_of
+from bayes_sloth.modes import climb, held
+from bayes_sloth.observation import LIKELIHOODS, Noise, misfit_variance
+from bayes_sloth.sampling import DEPTHS, TARGET_ACCEPTANCE, starts
+from bayes_sloth.space import Space
+from bayes_sloth.spec import ModelSpec
+
+Values = Any
+
+# Draws turned into scores at a time.
+BATCH: Final = 50
+# Names and flags shape a program; all else of a design is data, and may differ from fit to fit.
+_SHAPE: Final = ("families", "has_parents", "has_experts")
+
+for _kind in (Scale, Scaling, Unknown, Covariate, Places, Design):
+    _names = [entry.name for entry in fields(_kind)]
+    jax.tree_util.register_dataclass(
+        _kind, [n for n in _names if n not in _SHAPE], [n for n in _names if n in _SHAPE]
+    )
+
+
+class Length(NamedTuple):
+    """How long a fit samples.
+
+    Parameters
+    ----------
+    chains, warmup, draws : int
+        Chains, draws of adaptation and kept draws of each.
+    """
+
+    chains: int = 4
+    warmup: int = 500
+    draws: int = 500
+
+
+class Found(NamedTuple):
+    """What sampling one fit brings home.
+
+    Parameters
+    ----------
+    expected, score : array, dims (chain, draw, model, benchmark)
+        Expected scores, and scores that would be observed.
+    steps, diverging : array, dims (chain, draw)
+        Leapfrog steps; whether the trajectory diverged.
+    """
+
+    expected: Values
+    score: Values
+    steps: Values
+    diverging: Values
+
+
+def stacked(designs: Sequence[Design]) -> Design:
+    """Return designs of equal shape as one, with a leading axis.
+
+    Parameters
+    ----------
+    designs : sequence of Design
+        Of one table, differing in what is seen.
+
+    Returns
+    -------
+    Design
+        Every array with an axis in front.
+    """
+    together: Design = jax.tree.map(lambda *parts: np.stack([np.asarray(p) for p in parts]), *designs)
+    return together
+
+
+@partial(jax.jit, static_argnames="spec")
+def all_modes(designs: Design, spec: ModelSpec, keys: jax.Array) -> tuple[Values, Values]:
+    """Climb to the modes of every fit from several starts, all in one program.
+
+    Parameters
+    ----------
+    designs : Design
+        From `stacked`.
+    spec : ModelSpec
+        The model.
+    keys : random keys, dims (fit)
+        Of the starts.
+
+    Returns
+    -------
+    vectors : array, dims (fit, start, parameter)
+        Flat parameters, best first.
+    losses : array, dims (fit, start)
+        Minus their log density.
+    """
+
+    def one(design: Design, key: jax.Array) -> tuple[Values, Values]:
+        return climb(Space(design, spec, held(design, spec)), key)
+
+    return jax.vmap(one)(designs, keys)
+
+
+@partial(jax.jit, static_argnames=("spec", "length"))
+def sampled(design: Design, spec: ModelSpec, mode: Values, key: jax.Array, length: Length) -> Found:
+    """Sample one fit with NUTS, its chains in turn, and draw every score.
+
+    Parameters
+    ----------
+    design : Design
+        What is seen.
+    spec : ModelSpec
+        The model.
+    mode : array, dims (parameter)
+        From `all_modes`.
+    key : random key
+        Of the chains.
+    length : Length
+        How long to sample.
+
+    Returns
+    -------
+    Found
+        Draws of every score, seen or not.
+    """
+    narrow, space = Space(design, spec, held(design, spec)), Space(design, spec)
+    kernel = NUTS(potential_fn=space.potential, target_accept_prob=TARGET_ACCEPTANCE, max_tree_depth=DEPTHS)
+
+    def chain(key: jax.Array) -> Found:
+        start_key, run_key, score_key = jax.random.split(key, 3)
+        state = kernel.init(run_key, length.warmup, starts(space, narrow, mode, 1, start_key)[0], (), {})
+        state = jax.lax.fori_loop(0, length.warmup, lambda _, inner: kernel.sample(inner, (), {}), state)
+
+        def keep(state: Values, _: None) -> tuple[Values, Values]:
+            state = kernel.sample(state, (), {})
+            return state, (state.z, state.num_steps, state.diverging)
+
+        vectors, steps, diverging = jax.lax.scan(keep, state, None, length.draws)[1]
+        return Found(*drawn_scores(space, vectors, score_key), steps, diverging)
+
+    found: Found = jax.lax.map(chain, jax.random.split(key, length.chains))
+    return found
+
+
+@partial(jax.jit, static_argnames=("spec", "draws"))
+def scores_at_modes(
+    designs: Design, spec: ModelSpec, modes: Values, keys: jax.Array, draws: int
+) -> tuple[Values, Values]:
+    """Draw every score of every fit at its mode.
+
+    Parameters
+    ----------
+    designs : Design
+        From `stacked`.
+    spec : ModelSpec
+        The model.
+    modes : array, dims (fit, parameter)
+        From `all_modes`.
+    keys : random keys, dims (fit)
+        Of the draws.
+    draws : int
+        How many.
+
+    Returns
+    -------
+    expected, score : array, dims (fit, draw, model, benchmark)
+        Shares of items solved.
+    """
+
+    def one(design: Design, mode: Values, key: jax.Array) -> tuple[Values, Values]:
+        space = Space(design, spec, held(design, spec))
+        return drawn_scores(space, jnp.broadcast_to(mode, (draws, mode.size)), key)
+
+    return jax.vmap(one)(designs, modes, keys)
+
+
+def drawn_scores(space: Space, vectors: Values, key: jax.Array) -> tuple[Values, Values]:
+    """Return the expected score of every model, and one that would be observed, at each flat vector.
+
+    Parameters
+    ----------
+    space : Space
+        The parameters.
+    vectors : array, dims (draw, parameter)
+        Flat draws.
+    key : random key
+        Of the noise.
+
+    Returns
+    -------
+    expected, score : array, dims (draw, model, benchmark)
+        Shares of items solved.
+    """
+    design, spec = space.design, space.spec
+
+    def one(item: tuple[Values, jax.Array]) -> tuple[Values, Values]:
+        vector, key = item
+        draw = constrain_fn(space.model, (), {}, space.named(vector), return_deterministic=True)
+        benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
+        share, expected = scores_of(draw["model_skill"], benchmark, jnp.asarray(design.pivot), spec.link)
+        expected = jnp.clip(expected, 0.0, 1.0)
+        variance = misfit_variance(share, draw["misfit"][None, :])
+        noise = Noise(expected, variance, jnp.asarray(design.items), draw.get("tail", 1.0))
+        return expected, LIKELIHOODS[spec.likelihood](noise).sample(key)
+
+    keys = jax.random.split(key, vectors.shape[0])
+    found: tuple[Values, Values] = jax.lax.map(one, (vectors, keys), batch_size=BATCH)
+    return found
