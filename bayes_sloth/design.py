@@ -94,6 +94,8 @@ class Design:
         Benchmarks whose logits are the skills' units.
     scaling : Scaling
         Of size, tokens and date.
+    has_parents, has_experts : bool
+        Whether a family has a parent in the table; whether a model is a mixture of experts.
     """
 
     families: tuple[str, ...]
@@ -113,6 +115,8 @@ class Design:
     pivot: Floats
     anchors: Ints
     scaling: Scaling
+    has_parents: bool
+    has_experts: bool
 
     @property
     def free(self) -> Ints:
@@ -122,6 +126,8 @@ class Design:
 
 def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
     """Return a table as the model sees it.
+
+    A model without any observed score says nothing: not about scales, nor about where its family stands.
 
     Parameters
     ----------
@@ -146,23 +152,24 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
     numbers = {name: number for number, name in enumerate(scores.families)}
     family = models[FAMILY].map(numbers).to_numpy(dtype=np.int64)
     instruct = models[INSTRUCT].to_numpy(dtype=float)
-    scaling = scaling_of(models)
+    seen = np.asarray(scores.observed.any(axis=1))
+    scaling = scaling_of(models[seen] if seen.any() else models)
     log_size = known_or_not(models, PARAMS_B, scaling, None)
     log_tokens = known_or_not(models, TOKENS_T, scaling, log_size.value)
     share = active_share(models, scaling)
-    places = places_of(family, log_size.value + HALF * share, log_tokens.value, len(numbers))
-    score = np.asarray(scores.data[SCORE].values, dtype=float)
-    floor = np.asarray(scores.data[FLOOR].values, dtype=float)
-    items = np.asarray(scores.data[ITEMS].values, dtype=float)
+    parent = parents(models, numbers)
+    logs = (log_size.value + HALF * share, log_tokens.value)
+    places = places_of(family, instruct, *logs, seen)
+    score, floor, items = (np.asarray(scores.data[n].values, dtype=float) for n in (SCORE, FLOOR, ITEMS))
     return Design(
         families=scores.families,
         family=family,
-        parent=parents(models, numbers),
+        parent=parent,
         instruct=instruct,
         log_size=log_size,
         log_tokens=log_tokens,
         log_active_share=share,
-        tuned_both_ways=np.array([np.ptp(instruct[family == f]) > 0 for f in range(len(numbers))]),
+        tuned_both_ways=tuned_both_ways(family[seen], instruct[seen], len(numbers)),
         places=places,
         root=factor(places),
         score=np.where(scores.observed, score, 0.5),
@@ -172,6 +179,8 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
         pivot=typical_logits(logits(score, floor)),
         anchors=np.array([scores.benchmarks.index(name) for name in anchors], dtype=np.int64),
         scaling=scaling,
+        has_parents=bool((parent >= 0).any()),
+        has_experts=bool(share.any()),
     )
 
 
@@ -256,11 +265,22 @@ def active_share(models: pd.DataFrame, scaling: Scaling) -> Floats:
     return np.where(np.isnan(ratio), 0.0, np.log(np.where(np.isnan(ratio), 1.0, ratio)) / scaling.size.sd)
 
 
-def places_of(family: Ints, log_size: Floats, log_tokens: Floats, families: int) -> Places:
-    """Return where models stand, with each family's centre at its mean."""
-    count = np.maximum(np.bincount(family, minlength=families), 1)
-    sums = [np.bincount(family, weights=values, minlength=families) for values in (log_size, log_tokens)]
-    return Places(family, log_size, log_tokens, np.stack(sums, axis=-1) / count[:, None])
+def tuned_both_ways(family: Ints, instruct: Floats, families: int) -> Bools:
+    """Return which families have base and instruction-tuned models."""
+    tuned = np.bincount(family, weights=instruct, minlength=families)
+    return (tuned > 0) & (tuned < np.bincount(family, minlength=families))
+
+
+def places_of(
+    family: Ints, instruct: Floats, log_size: Floats, log_tokens: Floats, seen: Bools | None = None
+) -> Places:
+    """Return where models stand; a family's centre is the mean of its models with scores, or of all."""
+    weight = np.ones(family.size) if seen is None else seen.astype(float)
+    none = np.bincount(family, weights=weight) == 0
+    weight[none[family]] = 1.0
+    count = np.bincount(family, weights=weight)
+    sums = [np.bincount(family, weights=weight * values) for values in (log_size, log_tokens)]
+    return Places(family, instruct, log_size, log_tokens, np.stack(sums, axis=-1) / count[:, None])
 
 
 def parents(models: pd.DataFrame, numbers: dict[str, int]) -> Ints:

@@ -16,6 +16,8 @@ Ints = NDArray[np.int64]
 LINEAR: Final = 0.5
 # What two models of equal size and tokens still differ by: about two fifths of a full departure.
 NUGGET: Final = 0.2
+# Base and tuned models of one family depart together in part: half of the variance is each line's own.
+SHARED: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Places:
     ----------
     family : array of int, dims (model)
         Family number.
+    instruct : array, dims (model)
+        1 = instruction-tuned.
     log_size, log_tokens : array, dims (model)
         Centred and scaled logs.
     center : array, dims (family, 2)
@@ -33,9 +37,15 @@ class Places:
     """
 
     family: Ints
+    instruct: Floats
     log_size: Floats
     log_tokens: Floats
     center: Floats
+
+    def rows(self, chosen: Ints) -> Places:
+        """Return some of the models; centres stay."""
+        size, tokens = self.log_size[chosen], self.log_tokens[chosen]
+        return Places(self.family[chosen], self.instruct[chosen], size, tokens, self.center)
 
     @property
     def offsets(self) -> Floats:
@@ -46,10 +56,11 @@ class Places:
 def covariance(a: Places, b: Places) -> Floats:
     r"""Return the prior covariance of departures at unit scale, apart from the nugget.
 
-    .. math:: k(x, x') = [f = f'] \{ c\,u u' + B(u, u') + B(v, v') \}
+    .. math:: k(x, x') = [f = f']\,\frac{1 + [d = d']}{2}\,\{ c\,u u' + B(u, u') + B(v, v') \}
 
     with u, v the distances of log size and log tokens from the family's centre, c = 1/2 and B the covariance
-    of Brownian motion started at the centre, :math:`\min(|u|, |u'|)` on one side of it and 0 across.
+    of Brownian motion started at the centre, :math:`\min(|u|, |u'|)` on one side of it and 0 across. Base and
+    tuned models (d) of a family share half of it.
 
     Parameters
     ----------
@@ -63,7 +74,7 @@ def covariance(a: Places, b: Places) -> Floats:
 
     Examples
     --------
-    >>> one = Places(np.array([0]), np.array([2.0]), np.array([0.0]), np.zeros((1, 2)))
+    >>> one = Places(np.array([0]), np.zeros(1), np.array([2.0]), np.array([0.0]), np.zeros((1, 2)))
     >>> covariance(one, one).tolist()
     [[4.0]]
     """
@@ -71,7 +82,8 @@ def covariance(a: Places, b: Places) -> Floats:
     brownian = np.where(left * right > 0, np.minimum(np.abs(left), np.abs(right)), 0.0)
     linear = LINEAR * left[..., 0] * right[..., 0]
     same = a.family[:, None] == b.family[None, :]
-    return np.where(same, linear + brownian.sum(-1), 0.0)
+    alike = np.where(a.instruct[:, None] == b.instruct[None, :], 1.0, SHARED)
+    return np.where(same, alike * (linear + brownian.sum(-1)), 0.0)
 
 
 def factor(places: Places) -> tuple[Ints, Ints, Floats]:
@@ -93,7 +105,7 @@ def factor(places: Places) -> tuple[Ints, Ints, Floats]:
 
     Examples
     --------
-    >>> one = Places(np.array([0]), np.array([0.0]), np.array([0.0]), np.zeros((1, 2)))
+    >>> one = Places(np.array([0]), np.zeros(1), np.array([0.0]), np.array([0.0]), np.zeros((1, 2)))
     >>> factor(one)[2].round(3).tolist()
     [0.447]
     """
@@ -106,9 +118,10 @@ def factor(places: Places) -> tuple[Ints, Ints, Floats]:
 
 
 def _family_factor(places: Places, members: Ints) -> tuple[Ints, Ints, Floats]:
-    own = Places(places.family[members], places.log_size[members], places.log_tokens[members], places.center)
+    own = places.rows(members)
     lower = np.linalg.cholesky(covariance(own, own) + NUGGET * np.eye(members.size))
-    rows, columns = np.nonzero(lower)
+    # Every entry of the triangle, zeros too: the pattern depends on the families alone.
+    rows, columns = np.tril_indices(members.size)
     return members[rows], members[columns], np.asarray(lower[rows, columns], dtype=np.float64)
 
 
@@ -129,8 +142,8 @@ def conditional(seen: Places, new: Places) -> tuple[Floats, Floats]:
 
     Examples
     --------
-    >>> seen = Places(np.array([0]), np.array([1.0]), np.array([0.0]), np.zeros((1, 2)))
-    >>> new = Places(np.array([0]), np.array([2.0]), np.array([0.0]), np.zeros((1, 2)))
+    >>> seen = Places(np.array([0]), np.zeros(1), np.array([1.0]), np.array([0.0]), np.zeros((1, 2)))
+    >>> new = Places(np.array([0]), np.zeros(1), np.array([2.0]), np.array([0.0]), np.zeros((1, 2)))
     >>> conditional(seen, new)[0].round(2).tolist()
     [[1.18]]
     """

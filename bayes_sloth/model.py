@@ -79,21 +79,23 @@ def sloth(design: Design, spec: ModelSpec) -> None:
     size = _effective_size(log_size, design, priors)
     slope = _slope(design, spec)
     skill_mean = sample("skill_mean", Normal(design.pivot[design.anchors], priors.intercept_sd).to_event(1))
-    level = _family_level(design, priors, skill_mean, slope)
+    bend = _curvature(priors)
+    level = _family_level(design, priors, skill_mean, slope, bend)
     tuning = _family_tuning(design, priors)
-    x = curve.covariates(size, log_tokens)[:, : slope.shape[1]]
-    instruct = jnp.asarray(design.instruct)[:, None]
-    skill = curve.skills(
-        level[design.family], slope, x, instruct * tuning[design.family], _deviation(design, spec)
+    x = curve.covariates(size, log_tokens, *bend)[:, : slope.shape[1]]
+    tuned = curve.tuning(
+        jnp.asarray(design.instruct), tuning[design.family], _tuning_slope(design, priors), size
     )
+    skill = curve.skills(level[design.family], slope, x, tuned, _deviation(design, spec))
     _observe(design, spec, deterministic("model_skill", skill), _benchmark_curve(design, spec))
 
 
 def _filled(covariate: Covariate, name: str, shift: Values) -> Values:
     """Fill what is not known with draws of its own; `shift` moves their mean."""
-    if not covariate.missing.any():
+    missing = covariate.unknown.mean.size
+    if not missing:
         return jnp.asarray(covariate.value)
-    raw = sample(f"{name}_raw", Normal(0, 1).expand([int(covariate.missing.sum())]).to_event(1))
+    raw = sample(f"{name}_raw", Normal(0, 1).expand([missing]).to_event(1))
     drawn = (jnp.asarray(covariate.unknown.lower) @ raw)[jnp.asarray(covariate.slot)] + shift
     return jnp.asarray(covariate.value) + jnp.where(covariate.missing, drawn, 0.0)
 
@@ -106,7 +108,7 @@ def _log_covariates(design: Design) -> tuple[Values, Values]:
 
 
 def _effective_size(log_size: Values, design: Design, priors: Priors) -> Values:
-    if not design.log_active_share.any():
+    if not design.has_experts:
         return log_size
     weight = sample("moe_weight", Beta(priors.moe_shape, priors.moe_shape))
     return curve.effective_log_size(log_size, jnp.asarray(design.log_active_share), weight)
@@ -121,7 +123,14 @@ def _slope(design: Design, spec: ModelSpec) -> Values:
     return sample("slope", one.expand([design.anchors.size, len(mean)]).to_event(2))
 
 
-def _family_level(design: Design, priors: Priors, skill_mean: Values, slope: Values) -> Values:
+def _curvature(priors: Priors) -> tuple[Values, Values]:
+    one = Normal(priors.curvature_mean, priors.curvature_sd)
+    return sample("size_curvature", one), sample("token_curvature", one)
+
+
+def _family_level(
+    design: Design, priors: Priors, skill_mean: Values, slope: Values, bend: tuple[Values, Values]
+) -> Values:
     """Return each family's skill at average size and tokens, sampled as its skill at its own centre.
 
     At its centre a family's skill is what its scores tell best, so it barely depends on slopes and means.
@@ -135,10 +144,10 @@ def _family_level(design: Design, priors: Priors, skill_mean: Values, slope: Val
             "family_correlation", Normal(0, priors.family_correlation_sd).expand([pairs]).to_event(1)
         )
     share: Values = 0.0
-    if (design.parent >= 0).any():
+    if design.has_parents:
         share = sample("inheritance", Beta(priors.inheritance_shape, priors.inheritance_shape))
     center = jnp.asarray(design.places.center)
-    there = curve.covariates(center[:, 0], center[:, 1])[:, : slope.shape[1]] @ slope.T
+    there = curve.covariates(center[:, 0], center[:, 1], *bend)[:, : slope.shape[1]] @ slope.T
     lower = unit_lower(raw, skills)
     law = FamilyEffects(skill_mean[None, :] + there, scale, lower, jnp.asarray(design.parent), share)
     level = sample("family_skill", law) - there
@@ -160,6 +169,10 @@ def _family_tuning(design: Design, priors: Priors) -> Values:
     return deterministic("family_tuning", jnp.where(told, raw, mean + scale * raw))
 
 
+def _tuning_slope(design: Design, priors: Priors) -> Values:
+    return sample("tuning_slope", Normal(0, priors.tuning_slope_sd).expand([design.anchors.size]).to_event(1))
+
+
 def _deviation(design: Design, spec: ModelSpec) -> Values:
     shape = (design.family.size, design.anchors.size)
     if not spec.deviation:
@@ -174,18 +187,20 @@ def _deviation(design: Design, spec: ModelSpec) -> Values:
 
 def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     p, benchmarks, skills = spec.priors, design.floor.size, design.anchors.size
-    free, anchored = design.free, design.pivot[design.anchors]
+    free = jnp.setdiff1d(jnp.arange(benchmarks), design.anchors, size=benchmarks - skills, assume_unique=True)
+    pivot = jnp.asarray(design.pivot)
+    anchored = pivot[design.anchors]
     order = jnp.argsort(jnp.concatenate([design.anchors, free]))
     one = Normal(p.loading_mean, p.loading_sd)
     loading_free = sample("loading_free", one.expand([free.size, skills]).to_event(2))
     loading = deterministic("loading", jnp.concatenate([jnp.eye(skills), loading_free])[order])
     # The predictor at the typical skills: each benchmark's own pivot for its anchors, near it for the others.
-    typical_free = sample("predictor_free", Normal(design.pivot[free], p.intercept_sd).to_event(1))
-    typical = jnp.concatenate([jnp.asarray(anchored), typical_free])[order]
-    intercept = deterministic("intercept", typical - loading @ jnp.asarray(anchored))
+    typical_free = sample("predictor_free", Normal(pivot[free], p.intercept_sd).to_event(1))
+    typical = jnp.concatenate([anchored, typical_free])[order]
+    intercept = deterministic("intercept", typical - loading @ anchored)
     lower = sample("lower", Normal(design.floor, p.lower_sd).to_event(1))
     reach_logit = sample("reach_logit", Normal(p.reach_mean, p.reach_sd).expand([benchmarks]).to_event(1))
-    typical_share = 1 / (1 + jnp.exp(-jnp.asarray(design.pivot)))
+    typical_share = 1 / (1 + jnp.exp(-pivot))
     reach = typical_share + (1 - typical_share) / (1 + jnp.exp(-reach_logit))
     deterministic("upper", lower + (1 - lower) * reach)
     if spec.link == "richards":

@@ -42,6 +42,7 @@ SITE_DIMS: Final = {
     "family_skill": (FAMILY, SKILL),
     "efficiency": (FAMILY, SKILL),
     "tuning": (SKILL,),
+    "tuning_slope": (SKILL,),
     "tuning_scale": (SKILL,),
     "family_tuning": (FAMILY, SKILL),
     "deviation_scale": (SKILL,),

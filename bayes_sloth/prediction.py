@@ -32,9 +32,18 @@ Draw = dict[str, Values]
 REPEATS: Final = 2000
 BATCH: Final = 50
 SITES: Final = (
-    *("slope", "skill_mean", "family_scale", "family_correlation", "efficiency", "tuning", "tuning_scale"),
-    *("family_tuning", "deviation_scale", "deviation", "log_size", "log_tokens", "moe_weight", "inheritance"),
-    *("misfit", "tail", *BenchmarkCurve._fields),
+    *(
+        "size_curvature",
+        "token_curvature",
+        "slope",
+        "skill_mean",
+        "family_scale",
+        "family_correlation",
+        "efficiency",
+        "inheritance",
+    ),
+    *("tuning", "tuning_slope", "tuning_scale", "family_tuning", "deviation_scale", "deviation"),
+    *("log_size", "log_tokens", "moe_weight", "misfit", "tail", *BenchmarkCurve._fields),
 )
 
 
@@ -247,10 +256,11 @@ def _skill(questions: Questions, draw: Draw, key: jax.Array) -> Values:
     moved = questions.log_tokens.size_effect * (log_size - questions.log_size.value)
     log_tokens = questions.log_tokens.drawn(draw["log_tokens"], moved, token_key)
     size = curve.effective_log_size(log_size, jnp.asarray(questions.log_active_share), draw["moe_weight"])
-    x = curve.covariates(size, log_tokens)[:, : draw["slope"].shape[1]]
+    bend = (draw["size_curvature"], draw["token_curvature"])
+    x = curve.covariates(size, log_tokens, *bend)[:, : draw["slope"].shape[1]]
     level = draw["skill_mean"] + _efficiency(questions, draw, family_key)[questions.family]
-    instruct = jnp.asarray(questions.instruct)[:, None]
-    tuning = instruct * _tuning(questions, draw, tuning_key)[questions.family]
+    effect = _tuning(questions, draw, tuning_key)[questions.family]
+    tuning = curve.tuning(jnp.asarray(questions.instruct), effect, draw["tuning_slope"], size)
     return curve.skills(level, draw["slope"], x, tuning, _deviation(questions, draw, deviation_key))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -117,7 +117,8 @@ def questions_of(design: Design, fitted: pd.DataFrame, asked: pd.DataFrame, scor
     log_size = _drawable(design.log_size, design, fitted, asked, PARAMS_B)
     log_tokens = _drawable(design.log_tokens, design, fitted, asked, TOKENS_T, log_size.value)
     share = active_share(asked, design.scaling)
-    place = Places(family, log_size.value + HALF * share, log_tokens.value, design.places.center)
+    instruct = asked[INSTRUCT].to_numpy(dtype=float)
+    place = Places(family, instruct, log_size.value + HALF * share, log_tokens.value, design.places.center)
     weights, lower = conditional(*_centred(design.places, place, len(new)))
     items = np.asarray(scores.data[ITEMS].values, dtype=float)
     typical = np.array([np.nanmedian(c) if np.isfinite(c).any() else np.inf for c in items.T])
@@ -125,7 +126,7 @@ def questions_of(design: Design, fitted: pd.DataFrame, asked: pd.DataFrame, scor
         family=family,
         new_families=new,
         parent=parents(asked[asked[FAMILY].isin(new)], numbers),  # known families' effects hold theirs
-        instruct=asked[INSTRUCT].to_numpy(dtype=float),
+        instruct=instruct,
         log_size=log_size,
         log_tokens=log_tokens,
         log_active_share=share,
@@ -163,7 +164,4 @@ def _centred(seen: Places, asked: Places, new: int) -> tuple[Places, Places]:
     for number in range(known, known + new):
         own = asked.family == number
         center[number] = asked.log_size[own].mean(), asked.log_tokens[own].mean()
-    return (
-        Places(seen.family, seen.log_size, seen.log_tokens, center),
-        Places(asked.family, asked.log_size, asked.log_tokens, center),
-    )
+    return replace(seen, center=center), replace(asked, center=center)

@@ -29,6 +29,10 @@ class Priors:
     slope_sd: float = 0.7
     # Size and tokens may help or hinder each other; the product of two standardised logs reaches 4.
     interaction_sd: float = 0.3
+    # Losses fall as powers .3 of size and of tokens, a standard deviation of their logs is 1.2 to 1.4 here;
+    # whether skills do is for the data to say, straight lines and stronger bends are both within reach.
+    curvature_mean: float = 0.3
+    curvature_sd: float = 0.2
     # The average model of the table scores about the average of each benchmark: within one logit of it.
     intercept_sd: float = 1.0
     # A benchmark asks for several skills in parts that sum to about one; a negative loading stays possible.
@@ -41,6 +45,8 @@ class Priors:
     family_correlation_sd: float = 0.5
     # Tuning moves instruction following by about a logit and other skills by less.
     tuning_sd: float = 0.7
+    # Large models gain more from tuning, or less: up to half of a skill's slope on log size.
+    tuning_slope_sd: float = 0.3
     tuning_scale_mean: float = -1.2  # exp(-1.2) = 0.3
     tuning_scale_sd: float = 0.6
     # A family departs from the shared slopes by about a fifth of a logit for every factor of five in size.
@@ -85,7 +91,7 @@ class ModelSpec:
     Parameters
     ----------
     skills : int
-        Number of skills d. Three is the published choice for the twelve benchmarks.
+        Number of skills d. Four forecast held-out siblings better than the published three.
     link : {"richards", "logistic"}
         Curve from skill to score. Richards, because hard benchmarks rise late and saturate early.
     likelihood : {"student_t", "normal", "beta_binomial"}
@@ -110,7 +116,7 @@ class ModelSpec:
     2
     """
 
-    skills: int = 3
+    skills: int = 4
     link: str = "richards"
     likelihood: str = "student_t"
     interaction: bool = True

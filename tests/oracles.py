@@ -162,8 +162,11 @@ def _share(facts: pd.DataFrame) -> Floats:
     return np.array([0.0 if np.isnan(t) or np.isnan(a) else np.log(a / t) / spread for t, a in pairs])
 
 
-def departures(family: Sequence[str], size: Floats, tokens: Floats) -> Floats:
-    """Prior covariance of the departures, nugget included, families centred at their means."""
+def departures(family: Sequence[str], instruct: Floats, size: Floats, tokens: Floats) -> Floats:
+    """Prior covariance of the departures, nugget included, families centred at their means.
+
+    Base and tuned models of a family share half of it.
+    """
     place = np.stack([size, tokens], axis=1)
     names = np.array(family)
     offset = np.stack([place[i] - place[names == names[i]].mean(0) for i in range(len(names))])
@@ -172,9 +175,10 @@ def departures(family: Sequence[str], size: Floats, tokens: Floats) -> Floats:
         for j in range(len(names)):
             if names[i] != names[j]:
                 continue
-            cov[i, j] += 0.5 * offset[i, 0] * offset[j, 0]
+            alike = 1.0 if instruct[i] == instruct[j] else 0.5
+            cov[i, j] += alike * 0.5 * offset[i, 0] * offset[j, 0]
             for u, v in zip(offset[i], offset[j], strict=True):
-                cov[i, j] += min(abs(u), abs(v)) if u * v > 0 else 0.0
+                cov[i, j] += alike * min(abs(u), abs(v)) if u * v > 0 else 0.0
     return cov
 
 
@@ -207,15 +211,19 @@ def mean_scores(
     slope = values["slope"]
 
     def products(s: Floats, t: Floats) -> Floats:
+        k, m = values["size_curvature"], values["token_curvature"]
+        s, t = (1 - np.exp(-k * s)) / k, (1 - np.exp(-m * t)) / m
         return np.stack([s, t, s * t][: slope.shape[1]], axis=1)
 
     # A family's skill at its own centre is sampled; its level is what is left at average size and tokens.
     level = values["family_skill"] - products(*centre.T) @ slope.T
-    tuned = _tuning(facts, families, values)
+    instruct = facts["instruct"].to_numpy(dtype=float)
     skill = level[f] + products(size, tokens) @ slope.T
-    skill = skill + facts["instruct"].to_numpy(dtype=float)[:, None] * tuned[f]
+    # Tuning does more, or less, for larger models.
+    tuned = _tuning(facts, families, values)[f] + np.outer(size, values["tuning_slope"])
+    skill = skill + instruct[:, None] * tuned
     if "deviation_raw" in values:
-        root = np.linalg.cholesky(departures(list(facts["family"]), size_0 + 0.5 * share, tokens_0))
+        root = np.linalg.cholesky(departures(list(facts["family"]), instruct, size_0 + 0.5 * share, tokens_0))
         skill = skill + values["deviation_scale"] * (root @ values["deviation_raw"])
     pivot = typical_logit(np.asarray(scores.data["score"].values), floor)
     eta = _predictor(skill, scores.benchmarks, anchors, pivot, values)

@@ -96,14 +96,24 @@ def test_the_oracle_notices_a_wrong_mean() -> None:
 def test_the_law_broadcasts_nothing_by_accident() -> None:
     three, four = jnp.linspace(-1, 1, 3), jnp.linspace(0.1, 0.4, 4)
     with jax.numpy_rank_promotion("raise"):
-        design = curve.covariates(three, three + 1)
+        design = curve.covariates(three, three + 1, jnp.array(0.3), jnp.array(0.1))
         size = curve.effective_log_size(three, -jnp.ones(3), jnp.array(0.5))
-        skill = curve.skills(jnp.ones((3, 2)), jnp.ones((2, 3)), design, jnp.ones((3, 2)), jnp.ones((3, 2)))
+        tuned = curve.tuning(jnp.ones(3), jnp.ones((3, 2)), jnp.ones(2), size)
+        skill = curve.skills(jnp.ones((3, 2)), jnp.ones((2, 3)), design, tuned, jnp.ones((3, 2)))
         eta = curve.predictor(skill, jnp.ones((4, 2)), four)
         for link in ("richards", "logistic"):
             share = curve.share_reached(eta, 0 * four, 0.9 * jnp.ones(4), jnp.ones(4), link=link)
             assert curve.expected_score(share, four).shape == (3, 4)
     assert size.shape == (3,)
+
+
+def test_tuning_is_the_formula_and_nothing_for_base_models() -> None:
+    rng = np.random.default_rng(0)
+    instruct, effect, slope, size = np.array([0.0, 1, 1]), *(rng.normal(size=s) for s in ((3, 2), 2, 3))
+    found = curve.tuning(*(jnp.asarray(x) for x in (instruct, effect, slope, size)))
+    wanted = [[d * (effect[i, k] + slope[k] * size[i]) for k in range(2)] for i, d in enumerate(instruct)]
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    assert (found[0] == 0).all()
 
 
 def test_a_wrong_shape_is_refused() -> None:
@@ -128,7 +138,7 @@ def test_the_models_effective_size_has_the_right_limits(weight: float) -> None:
     anchors = scores.benchmarks[:1]
     spec = ModelSpec(skills=1, interaction=False, deviation=False, anchors=anchors)
     design = design_of(scores, anchors)
-    fixed = {"slope": jnp.array([[1.0, 0.0]])}
+    fixed = {"slope": jnp.array([[1.0, 0.0]]), "size_curvature": jnp.array(0.0)}
     traces = [traced(design, spec, 0, moe_weight=jnp.array(w), **fixed) for w in (0.0, weight)]
     skill = [trace["model_skill"]["value"] for trace in traces]
     params = scores.metadata["params_b"].to_numpy(dtype=float)
@@ -144,3 +154,24 @@ def test_the_expected_score_runs_from_the_floor_to_the_upper_asymptote() -> None
     np.testing.assert_allclose(
         curve.expected_score(share, lower)[:, 0], [0.25, 0.25 + 0.75 * 0.8], atol=1e-12
     )
+
+
+@pytest.mark.parametrize("curvature", [-0.4, 1e-3, 0.3, 1.5])
+def test_returns_diminish_as_a_power(curvature: float) -> None:
+    """Against the power law itself: sizes s in units of the centre, s = e^x, give (1 - s^-k)/k."""
+    size = np.array([0.05, 0.5, 1.0, 3.0, 40.0])
+    found = np.asarray(curve.diminishing(jnp.log(size), jnp.array(curvature)))
+    np.testing.assert_allclose(found, (1 - size**-curvature) / curvature, rtol=1e-9, atol=1e-12)
+    assert (np.diff(found) > 0).all() and found[2] == 0
+
+
+def test_straight_lines_are_the_limit_on_both_sides() -> None:
+    x = jnp.linspace(-3.0, 3.0, 13)
+    assert (curve.diminishing(x, jnp.array(0.0)) == x).all()
+    for curvature in (1e-9, -1e-9, 2e-5, -2e-5, 6e-5, -6e-5):
+        gap = curve.diminishing(x, jnp.array(curvature)) - (x - curvature * x**2 / 2)
+        assert float(jnp.abs(gap).max()) < 1e-7
+    slope = jax.vmap(jax.grad(lambda k: curve.diminishing(jnp.ones(1), k)[0]))(jnp.array([0.0, 1e-5, 2e-4]))
+    np.testing.assert_allclose(
+        slope, -0.5, atol=1e-3
+    )  # the sampler's gradient has no step where forms change

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from oracles import FACTS, as_scores, small_table, standardised, typical_logit
+from oracles import FACTS, as_scores, plain_table, small_table, standardised, typical_logit
 
 from bayes_sloth.design import CEILING, EDGE, Design, design_of, logits, parents
 from bayes_sloth.reading import read_models
@@ -205,6 +205,35 @@ def test_a_benchmark_without_any_score_leaves_the_table_usable() -> None:
     hidden = np.zeros((11, 4), dtype=bool)
     hidden[:, 3] = True
     assert finite(design_of(table().hide(hidden), ("exam 0",)))
+
+
+def test_a_table_without_any_score_is_usable() -> None:
+    assert finite(design_of(table().hide(True), ("exam 0",)))
+
+
+def test_a_model_without_scores_says_nothing_of_scales_centres_or_tuning() -> None:
+    """As if it were not there: the tuned model of family a, and the one model of family c."""
+    gone = ["a3", "c1"]
+    hidden = np.isin(table().models, gone)
+    masked, absent = (
+        design_of(s, ("exam 0",)) for s in (table().hide(hidden[:, None]), table().without(gone))
+    )
+    assert masked.scaling == absent.scaling != design_of(table(), ("exam 0",)).scaling
+    np.testing.assert_array_equal(masked.pivot, absent.pivot)
+    there = [masked.families.index(name) for name in absent.families]
+    np.testing.assert_array_equal(masked.tuned_both_ways[there], absent.tuned_both_ways)
+    assert not masked.tuned_both_ways[0] and designed().tuned_both_ways[0]
+    np.testing.assert_allclose(masked.places.center[0], absent.places.center[0], atol=1e-12)
+    # A family of which nothing is seen stands where its models do.
+    lone = masked.families.index("c")
+    np.testing.assert_allclose(masked.places.offsets[masked.family == lone], 0, atol=1e-12)
+
+
+def test_flags_tell_which_parameters_a_table_needs() -> None:
+    flags = [(d.has_parents, d.has_experts) for d in (designed(), design_of(plain_table(), ("exam 0",)))]
+    assert flags == [(True, True), (False, False)]
+    assert not designed(parent=["gpt-9"] * 11).has_parents
+    assert not designed(active_params_b=[None] * 11).has_experts
 
 
 def test_logits_stay_away_from_floor_and_ceiling() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpyro import handlers
 from numpyro.infer.util import log_density
-from oracles import small_table
+from oracles import plain_table, small_table
 from scipy import stats
 
 from bayes_sloth.design import Design, design_of
@@ -200,15 +200,20 @@ def test_settings_drop_their_parameters(settings: dict[str, Any], gone: set[str]
 
 
 def test_plain_tables_drop_what_they_have_no_use_for() -> None:
-    plain = replace(
-        design(),
-        parent=np.full(6, -1),
-        log_active_share=np.zeros(11),
-        log_size=replace(design().log_size, slot=np.full(11, -1)),
-        log_tokens=replace(design().log_tokens, slot=np.full(11, -1)),
-    )
-    start = draw(plain, 3)
+    anchors = ("exam 0", "exam 1")
+    start = draw(design_of(plain_table(), anchors), 3, replace(SPEC, anchors=anchors))
     assert set(values()) - set(start) == {"inheritance", "moe_weight", "log_size_raw", "log_tokens_raw"}
+    assert set(start) < set(values())
+
+
+def test_tuning_does_more_for_larger_models_and_nothing_for_base_ones() -> None:
+    """A unit more of the slope moves the skills of tuned models by their scaled log size."""
+    changed = values() | {"tuning_slope": values()["tuning_slope"] + jnp.array([1.0, 0.0])}
+    before, after = trace_of(design(), values()), trace_of(design(), changed)
+    moved = after["model_skill"]["value"] - before["model_skill"]["value"]
+    dense_and_tuned = design().instruct * before["log_size"]["value"]  # no mixture of the table is tuned
+    np.testing.assert_allclose(moved[:, 0], dense_and_tuned, atol=1e-12)
+    assert (moved[:, 1] == 0).all() and (design().log_active_share[design().instruct > 0] == 0).all()
 
 
 def test_unknown_sizes_move_their_own_model_only() -> None:

@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from fits import BENCHMARKS, CHAINS, DRAWS, asked, compiled_quickly, forecast, map_fit, nuts_fit, table
+from fits import (
+    BENCHMARKS,
+    CHAINS,
+    DRAWS,
+    asked,
+    compiled_quickly,
+    forecast,
+    map_fit,
+    nuts_fit,
+    table,
+    with_groups,
+)
 
 import bayes_sloth as bs
 from bayes_sloth.errors import InputError
@@ -93,6 +104,21 @@ def test_a_child_takes_after_its_parent() -> None:
 
 def test_a_mixture_counts_for_less_than_its_total_size() -> None:
     assert (mean("mixture") < mean("dense")).all()
+
+
+def test_tuning_does_more_for_larger_models_where_the_fit_says_so() -> None:
+    """With a steeper effect large tuned models gain on anchors, small ones lose, and base models stay."""
+    posterior = map_fit().data["posterior"].dataset
+    steep = with_groups(map_fit(), posterior=posterior.assign(tuning_slope=posterior["tuning_slope"] + 0.5))
+    sizes = {"small": (7.0, 1), "large": (400.0, 1), "base": (400.0, 0)}
+    rows = [
+        {"model": name, "family": "llama-2", "params_b": size, "tokens_t": 2.0, "instruct": instruct}
+        for name, (size, instruct) in sizes.items()
+    ]
+    before, after = (predicted(fit, pd.DataFrame(rows)).data["expected"] for fit in (map_fit(), steep))
+    gain = (after - before).mean(("chain", "draw")).sel(benchmark=list(map_fit().spec.anchors or ()))
+    assert (gain.sel(model="large") > 0).all() and (gain.sel(model="small") < 0).all()
+    assert (after.sel(model="base") == before.sel(model="base")).all()
 
 
 def test_a_point_estimate_still_has_spread() -> None:

@@ -36,12 +36,13 @@ def many(made: Simulation) -> dict[str, np.ndarray]:
 
 
 def test_truth_is_named_as_a_posterior(made: Simulation) -> None:
-    dims = SITE_DIMS | {"expected": ("model", "benchmark"), "tail": (), "inheritance": ()}
+    dims = SITE_DIMS | {"expected": ("model", "benchmark"), "tail": ()}
     for name, variable in made.truth.data_vars.items():
-        assert variable.dims == dims[name], name
+        assert variable.dims == dims.get(name, ()), name  # what has no dims by name is a scalar
         assert np.isfinite(variable.values).all(), name
-    absent = set(dims) - set(made.truth.data_vars)
-    assert absent <= {"log_likelihood", "inheritance"}
+    assert set(dims) - set(made.truth.data_vars) == {"log_likelihood"}
+    scalars = {name for name, variable in made.truth.data_vars.items() if not variable.dims}
+    assert {"tail"} <= scalars <= {"tail", "inheritance", "moe_weight", "size_curvature", "token_curvature"}
     assert tuple(made.truth["model"].values) == made.scores.models
     assert tuple(made.truth["family"].values) == made.scores.families
     assert tuple(made.truth["benchmark"].values) == made.scores.benchmarks
@@ -134,6 +135,7 @@ def test_quantities_are_drawn_from_their_priors(many: dict[str, np.ndarray]) -> 
         "interaction": (many["slope"][:, 1, 2], stats.norm(0, p.interaction_sd)),
         "loading": (many["loading"][:, 2, 1], stats.norm(p.loading_mean, p.loading_sd)),
         "tuning": (many["tuning"][:, 0], stats.norm(0, p.tuning_sd)),
+        "tuning on log size": (many["tuning_slope"][:, 1], stats.norm(0, p.tuning_slope_sd)),
         "misfit": (np.log(many["misfit"][:, 3]), stats.norm(p.misfit_mean, p.misfit_sd)),
         "tail": (np.log(many["tail"]), stats.norm(p.tail_mean, p.tail_sd)),
         "asymmetry": (np.log(many["asymmetry"][:, 1]), stats.norm(0, p.asymmetry_sd)),

@@ -14,7 +14,16 @@ from numpyro import handlers
 
 from bayes_sloth.catalogue import Benchmark
 from bayes_sloth.covariates import Scaling, scaling_of
-from bayes_sloth.design import HALF, Covariate, Design, active_share, known_or_not, parents, places_of
+from bayes_sloth.design import (
+    HALF,
+    Covariate,
+    Design,
+    active_share,
+    known_or_not,
+    parents,
+    places_of,
+    tuned_both_ways,
+)
 from bayes_sloth.deviations import factor
 from bayes_sloth.model import BenchmarkCurve, scores_of, sloth
 from bayes_sloth.names import FAMILY, INSTRUCT, PARAMS_B, TOKENS_T
@@ -64,19 +73,19 @@ def blank_design(
     log_size = _covariate(facts, PARAMS_B, scaling, None)
     log_tokens = _covariate(facts, TOKENS_T, scaling, log_size.value)
     share = active_share(facts, scaling)
-    places = places_of(family, log_size.value + HALF * share, log_tokens.value, len(numbers))
-    tuned = np.bincount(family, weights=instruct)
+    places = places_of(family, instruct, log_size.value + HALF * share, log_tokens.value)
+    parent = parents(facts, numbers)
     items = [np.inf if b.items is None else b.items for b in benchmarks]
     shape = (len(facts), len(names))
     return Design(
         families=tuple(numbers),
         family=family,
-        parent=parents(facts, numbers),
+        parent=parent,
         instruct=instruct,
         log_size=log_size,
         log_tokens=log_tokens,
         log_active_share=share,
-        tuned_both_ways=(tuned > 0) & (tuned < np.bincount(family)),
+        tuned_both_ways=tuned_both_ways(family, instruct, len(numbers)),
         places=places,
         root=factor(places),
         score=np.full(shape, 0.5),
@@ -86,6 +95,8 @@ def blank_design(
         pivot=pivot,
         anchors=np.array([names.index(name) for name in spec.anchors or ()], dtype=np.int64),
         scaling=scaling,
+        has_parents=bool((parent >= 0).any()),
+        has_experts=bool(share.any()),
     )
 
 

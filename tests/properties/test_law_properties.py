@@ -88,7 +88,7 @@ def test_more_compute_never_lowers_the_mean(
     monotone = np.column_stack([slope + 4 * np.abs(interaction)[:, None], interaction])
 
     def mean(s: np.ndarray, t: np.ndarray) -> np.ndarray:
-        design = curve.covariates(jnp.asarray(s), jnp.asarray(t))
+        design = curve.covariates(jnp.asarray(s), jnp.asarray(t), jnp.zeros(()), jnp.zeros(()))
         zero = jnp.zeros((7, 2))
         skill = curve.skills(zero, jnp.asarray(monotone), design, zero, zero)
         eta = curve.predictor(skill, jnp.asarray(loading), jnp.zeros(3))
@@ -117,16 +117,20 @@ def test_effective_size_lies_between_active_and_total(
 
 @few
 @given(
-    arrays(np.int64, 9, elements=st.integers(0, 2)), floats(-3, 3, 9), floats(-3, 3, 9), floats(-1, 1, (3, 2))
+    arrays(np.int64, 9, elements=st.integers(0, 2)),
+    arrays(np.float64, 9, elements=st.sampled_from([0.0, 1.0])),
+    floats(-3, 3, 9),
+    floats(-3, 3, 9),
+    floats(-1, 1, (3, 2)),
 )
 def test_departures_have_a_valid_covariance_and_data_never_widens_a_forecast(
-    family: np.ndarray, size: np.ndarray, tokens: np.ndarray, center: np.ndarray
+    family: np.ndarray, instruct: np.ndarray, size: np.ndarray, tokens: np.ndarray, center: np.ndarray
 ) -> None:
-    everybody = Places(family, size, tokens, center)
+    everybody = Places(family, instruct, size, tokens, center)
     cov = covariance(everybody, everybody)
     np.testing.assert_array_equal(cov, cov.T)
     assert np.linalg.eigvalsh(cov).min() > -1e-9
-    seen, new = (Places(family[r], size[r], tokens[r], center) for r in (slice(0, 6), slice(6, None)))
+    seen, new = (everybody.rows(rows) for rows in (np.arange(6), np.arange(6, 9)))
     lower = conditional(seen, new)[1]
     after = np.diag(lower @ lower.T)
     assert (after <= np.diag(cov)[6:] + NUGGET + 1e-9).all() and (after >= NUGGET - 1e-9).all()

@@ -94,6 +94,7 @@ def identified(values: Tables) -> dict[str, Values]:
         "family scale": values["family_scale"][0],
         "efficiency": values["efficiency"][0, 0],
         "tuning": values["tuning"][0],
+        "tuning on log size": values["tuning_slope"][0],
         "departure": values["deviation"][2, 0],
         "skill": values["model_skill"][-1, 0],
         "misfit": values["misfit"][0],
