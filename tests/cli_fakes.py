@@ -27,7 +27,7 @@ FAMILY = ("--family", "llama-3.1", "--params-b", "405", "--tokens-t", "15", "--i
 
 @dataclass(frozen=True)
 class FakeSpec:
-    skills: int = 3
+    skills: int = 4
     link: str = "richards"
     likelihood: str = "student_t"
 

@@ -33,7 +33,7 @@ class OtherPrior:
 
 @dataclass(frozen=True)
 class Spec:
-    skills: int = 3
+    skills: int = 4
     prior: Prior | OtherPrior = field(default_factory=Prior)
 
 
