@@ -38,6 +38,10 @@ def numerics() -> list[str]:
 os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
 CACHE = tempfile.TemporaryDirectory(prefix="bayes_sloth_tests_")
 os.environ["BAYES_SLOTH_CACHE_DIR"] = CACHE.name  # no test reads or fills the user's cache of fits
+if "BAYES_SLOTH_TEST_PROGRAMS" not in os.environ:
+    # Made by the first process of a run and found by its workers: what one compiled the others need not.
+    PROGRAMS = tempfile.TemporaryDirectory(prefix="bayes_sloth_programs_")
+    os.environ["BAYES_SLOTH_TEST_PROGRAMS"] = PROGRAMS.name
 start_jax()
 SHAPE_CHECKED = numerics()
 install_import_hook(SHAPE_CHECKED, "beartype.beartype")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,8 +27,7 @@ DRAWS: Final = 20  # far too few for the posterior, which its report has to say
 WARMUP: Final = 20
 
 # Compiling takes most of the time of a small fit: a second fit of the same shape finds its programs here.
-PROGRAMS: Final = tempfile.TemporaryDirectory(prefix="bayes_sloth_programs_")
-jax.config.update("jax_compilation_cache_dir", PROGRAMS.name)
+jax.config.update("jax_compilation_cache_dir", os.environ["BAYES_SLOTH_TEST_PROGRAMS"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 compilation_cache.reset_cache()  # JAX looks for the folder only once, perhaps before this line
 
