@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bayes_sloth.errors import FitWarning as FitWarning
     from bayes_sloth.errors import InputError as InputError
     from bayes_sloth.errors import InputWarning as InputWarning
+    from bayes_sloth.evaluation import Evaluation as Evaluation
+    from bayes_sloth.evaluation import evaluate as evaluate
     from bayes_sloth.fitting import fit as fit
     from bayes_sloth.posterior import Posterior as Posterior
     from bayes_sloth.posterior import load as load
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "BayesSlothError": "errors",
     "Check": "checking",
+    "Evaluation": "evaluation",
     "FitError": "errors",
     "FitStatus": "errors",
     "FitWarning": "errors",
@@ -49,6 +52,7 @@ _HOMES = {
     "Priors": "spec",
     "Scores": "scores",
     "check": "checking",
+    "evaluate": "evaluation",
     "fit": "fitting",
     "intervals": "prediction",
     "load": "posterior",

@@ -21,30 +21,31 @@ ROOT = Path(bs.__file__).parent
 # The package itself is for the command line alone; the others take its version at most.
 ORDER = (
     # words
-    *("names", "errors", "files", "versions", "_compat"),
+    *("names", "errors", "files", "versions", "watching", "_compat"),
     # the law
     *("links", "curve", "spec"),
     # scores in
     *("catalogue", "tables"),
     *("scores", "assembly", "reading", "datasets"),
+    # scores held out
+    *("folds", "kinship", "fold_tables", "protocols"),
     # a table as the model sees it
     *("covariates", "deviations", "design", "identify"),
     # the model, and fits of it
-    *("observation", "effects", "model", "simulation", "space", "modes", "sampling", "posterior"),
-    *("expectation", "convergence", "fitting"),
+    *("observation", "effects", "model", "simulation", "space", "modes", "sampling", "refitting"),
+    *("posterior", "expectation", "convergence", "fitting"),
     # what a fit says
     *("questions", "prediction", "conditioning", "skill_tables", "metrics", "checking", "calibration"),
     # judging and using it
-    *("laws", "evaluation", "downstream", "items", "plan"),
+    *("laws", "scoring", "shelf", "evaluation", "downstream", "items", "plan"),
     # showing it
     *("plots", "report", "caching", "cli"),
 )
 OUTSIDE = {"__init__", "__main__"}
 TAKES_THE_PACKAGE = {"cli"}
 MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space"}
-MAY_LOAD_JAX |= {"modes", "sampling", "expectation", "convergence", "fitting", "questions", "prediction"}
-MAY_LOAD_JAX |= {"conditioning", "checking", "calibration", "laws", "evaluation", "downstream", "items"}
-MAY_LOAD_JAX |= {"plan"}
+MAY_LOAD_JAX |= {"modes", "sampling", "refitting", "expectation", "convergence", "fitting", "questions"}
+MAY_LOAD_JAX |= {"prediction", "conditioning", "checking", "calibration", "downstream", "items", "plan"}
 HEAVY = ("pandas", "jax", "numpyro", "xarray")  # what neither `import bayes_sloth` nor `--help` may load
 DRAWS = {"plots", "report"}
 
