@@ -30,7 +30,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
         panel.grid(axis="x", alpha=0.3)
         panel.spines[["top", "right", "left"]].set_visible(False)
     panels[0].invert_yaxis()
-    panels[0].legend(loc="lower left", frameon=False)
+    panels[0].legend(loc="upper left", frameon=False)
     figure.suptitle(
         "Forecast from the family's models of at most 8B and all other families: 50% and 90% intervals"
     )
