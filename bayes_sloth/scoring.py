@@ -23,6 +23,8 @@ PROB: Final = "prob"
 LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
 # Draws of a forecast that meets a ceiling tie exactly; a kernel needs some width, a tenth of a point.
 LEAST_WIDTH: Final = 1e-3
+# Intervals of half the width they should have are seldom flagged in fewer folds than this.
+FEWEST: Final = 6
 # Fewer draws than all serve for a score whose cost is their number times that of the cells.
 KERNELS: Final = 500
 
@@ -158,8 +160,8 @@ def held(cases: pd.DataFrame, level: float, false_alarm: float) -> dict[str, Any
     Returns
     -------
     dict
-        `level`, `inside` (share), `p_value`, and `verdict`: fine, too narrow or too wide. One fold alone
-        tells nothing: its p-value is 1.
+        `level`, `inside` (share), `p_value`, and `verdict`: fine, too narrow, too wide, or too few folds to
+        say that all is fine. One fold alone tells nothing: its p-value is 1.
 
     Examples
     --------
@@ -175,7 +177,8 @@ def held(cases: pd.DataFrame, level: float, false_alarm: float) -> dict[str, Any
         tail = _binomial_tail(share, size.sum() * (folds - 1) / folds / spread, level)
         p_value = float(2 * stats.t.sf(stats.norm.isf(tail), folds - 1))
     wrong = "too narrow" if share < level else "too wide"
-    verdict = wrong if p_value < false_alarm else "fine"
+    right = "fine" if folds >= FEWEST else "too few folds"
+    verdict = wrong if p_value < false_alarm else right
     return {"level": level, "inside": share, "p_value": p_value, "verdict": verdict}
 
 
