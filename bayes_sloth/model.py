@@ -12,7 +12,7 @@ from numpyro.distributions import Beta, LogNormal, Normal
 from bayes_sloth import curve
 from bayes_sloth.design import Covariate, Design
 from bayes_sloth.effects import FamilyEffects, unit_lower
-from bayes_sloth.observation import LIKELIHOODS, Noise, misfit_variance
+from bayes_sloth.observation import score_law
 from bayes_sloth.spec import ModelSpec, Priors
 
 Values = Any
@@ -217,9 +217,9 @@ def _observe(design: Design, spec: ModelSpec, skill: Values, benchmark: Benchmar
     tail: Values = jnp.ones(())
     if spec.likelihood == "student_t":
         tail = sample("tail", LogNormal(p.tail_mean, p.tail_sd))
-    noise = Noise(expected, misfit_variance(share, misfit[None, :]), jnp.asarray(design.items), tail)
+    law = score_law(spec.likelihood, share, expected, misfit, jnp.asarray(design.items), tail)
     with numpyro.handlers.mask(mask=jnp.asarray(design.observed)):
-        sample("score", LIKELIHOODS[spec.likelihood](noise), obs=jnp.asarray(design.score))
+        sample("score", law, obs=jnp.asarray(design.score))
 
 
 def _log_normal(mean: float, sd: float, size: int) -> Any:

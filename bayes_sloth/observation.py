@@ -185,3 +185,36 @@ def _beta_binomial(noise: Noise) -> Distribution:
 LIKELIHOODS: Mapping[str, Callable[[Noise], Distribution]] = MappingProxyType(
     {"student_t": _student_t, "normal": _normal, "beta_binomial": _beta_binomial}
 )
+
+
+def score_law(
+    likelihood: str, share: Values, expected: Values, misfit: Values, items: Values, tail: Values
+) -> Distribution:
+    """Return the law of observed scores around expected ones.
+
+    Parameters
+    ----------
+    likelihood : str
+        Name of the observation law.
+    share, expected : array, dims (model, benchmark)
+        Share of the range above the floor; expected score.
+    misfit : array, dims (benchmark)
+        Standard deviation of the misfit at mid-range, on the score.
+    items : array, dims (model or 1, benchmark)
+        Item counts, infinite where unknown.
+    tail : scalar
+        Degrees of freedom above the least; of no matter where the law has none.
+
+    Returns
+    -------
+    Distribution
+        Of batch shape (model, benchmark).
+
+    Examples
+    --------
+    >>> half = jnp.full((1, 1), 0.5)
+    >>> law = score_law("normal", half, half, jnp.array([0.1]), jnp.inf * half, 1.0)
+    >>> round(float(law.variance_score[0, 0]), 4)
+    0.0102
+    """
+    return LIKELIHOODS[likelihood](Noise(expected, misfit_variance(share, misfit[None, :]), items, tail))

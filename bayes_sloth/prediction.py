@@ -18,7 +18,7 @@ from bayes_sloth.effects import inherit, unit_lower
 from bayes_sloth.errors import InputError
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
-from bayes_sloth.observation import LIKELIHOODS, Noise, misfit_variance
+from bayes_sloth.observation import score_law
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.questions import Questions, questions_of
 from bayes_sloth.reading import read_models
@@ -235,9 +235,8 @@ def _forecast(
     skill = _skill(questions, draw, keys[0])
     share, expected = scores_of(skill, benchmark, jnp.asarray(questions.pivot), posterior.spec.link)
     expected = jnp.clip(expected, 0.0, 1.0)  # a floor of 0 is known to two points only, on either side
-    variance = misfit_variance(share, draw["misfit"][None, :])
-    noise = Noise(expected, variance, jnp.asarray(questions.items), draw.get("tail", 1.0))
-    return expected, LIKELIHOODS[posterior.spec.likelihood](noise).sample(keys[1])
+    parts = (share, expected, draw["misfit"], jnp.asarray(questions.items), draw.get("tail", 1.0))
+    return expected, score_law(posterior.spec.likelihood, *parts).sample(keys[1])
 
 
 def _with_priors(draw: Draw, priors: Priors, key: jax.Array) -> Draw:

@@ -18,7 +18,7 @@ from bayes_sloth.design import Covariate, Design
 from bayes_sloth.deviations import Places
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.modes import climb, held
-from bayes_sloth.observation import LIKELIHOODS, Noise, misfit_variance
+from bayes_sloth.observation import score_law
 from bayes_sloth.sampling import DEPTHS, TARGET_ACCEPTANCE, starts
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
@@ -210,9 +210,8 @@ def drawn_scores(space: Space, vectors: Values, key: jax.Array) -> tuple[Values,
         benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
         share, expected = scores_of(draw["model_skill"], benchmark, jnp.asarray(design.pivot), spec.link)
         expected = jnp.clip(expected, 0.0, 1.0)
-        variance = misfit_variance(share, draw["misfit"][None, :])
-        noise = Noise(expected, variance, jnp.asarray(design.items), draw.get("tail", 1.0))
-        return expected, LIKELIHOODS[spec.likelihood](noise).sample(key)
+        parts = (share, expected, draw["misfit"], jnp.asarray(design.items), draw.get("tail", 1.0))
+        return expected, score_law(spec.likelihood, *parts).sample(key)
 
     keys = jax.random.split(key, vectors.shape[0])
     found: tuple[Values, Values] = jax.lax.map(one, (vectors, keys), batch_size=BATCH)

@@ -76,10 +76,6 @@ class Setting:
         rows = rows[rows.groupby("Family2")["Model"].transform("size") > self.seen]
         return _scores(rows, columns)
 
-    def everything(self, table: pd.DataFrame) -> bs.Scores:
-        """Return every row with a score, all twelve benchmarks, missing ones left open."""
-        return _scores(table.dropna(subset=list(V1 + V2), how="all"), list(V1 + V2))
-
     def protocol(self) -> LargerSiblings:
         """Return the paper's folds."""
         tested = tuple(tuple(names.split("+")) for names in TESTED[self.benchmarks, self.seen].split())
@@ -117,7 +113,6 @@ def _scores(rows: pd.DataFrame, benchmarks: list[str]) -> bs.Scores:
         "params_b": rows[SIZE],
         "tokens_t": rows[TOKENS],
         "instruct": rows["Instruct"].astype(int),
-        "lineage": rows["Family"],
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bs.InputWarning)  # faulty runs are part of the paper's table
