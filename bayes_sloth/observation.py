@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import gammaln
+from jax.scipy.special import betaln, gammaln
 from numpyro.distributions import BetaBinomial, Distribution, constraints
 from numpyro.distributions.util import promote_shapes
 
@@ -22,6 +22,11 @@ LEAST_MISFIT: Final = 0.02
 LEAST_TAIL: Final = 2.0
 # A benchmark without an item count has no sampling noise; beta-binomial counts need some number, a large one.
 MANY_ITEMS: Final = 100_000.0
+# A beta density is nothing or unbounded at 0 and 1, where real scores lie: its range ends this far outside
+# them, half an item of a test of 250, so that every score is inside.
+MARGIN: Final = 0.002
+# At a concentration of 1 or less a beta has two peaks whatever its mean: no scatter of scores has.
+LEAST_CONCENTRATION: Final = 1.0
 
 
 class Noise(NamedTuple):
@@ -167,6 +172,44 @@ class BetaBinomialScore(Distribution):  # type: ignore[misc]
         return jax.random.binomial(count_key, self.items_counted, rate) / jnp.round(self.items_counted)
 
 
+class BetaScore(Distribution):  # type: ignore[misc]
+    r"""Beta score of a given mean and variance, on a range a little wider than that of its draws, [0, 1].
+
+    With the margin :math:`e`, observed scores are squeezed inside by :math:`z = (y + e) / (1 + 2e)`, and
+
+    .. math:: z \sim \text{Beta}(mc, (1 - m)c), \quad 1 + c = m(1 - m) / \mathrm{Var}(z)
+
+    so that scores of exactly 0 and 1 have a finite density and slope. The concentration :math:`c` is at least
+    1: no variance is above half of the largest that a beta of that mean has. Draws are censored to [0, 1].
+    """
+
+    arg_constraints = {"mean": constraints.unit_interval, "variance": constraints.positive}  # noqa: RUF012
+    support = constraints.real
+
+    def __init__(self, mean: Values, variance: Values) -> None:
+        squeezed = _squeezed(jnp.clip(mean, CLOSEST, 1 - CLOSEST))
+        spread = variance / (1 + 2 * MARGIN) ** 2
+        concentration = jnp.maximum(squeezed * (1 - squeezed) / spread - 1, LEAST_CONCENTRATION)
+        self.concentration1, self.concentration0 = squeezed * concentration, (1 - squeezed) * concentration
+        super().__init__(batch_shape=jnp.shape(concentration), validate_args=False)
+
+    def log_prob(self, value: Values) -> Values:
+        """Return the log density of scores."""
+        inside = _squeezed(value)
+        powers = (self.concentration1 - 1) * jnp.log(inside) + (self.concentration0 - 1) * jnp.log1p(-inside)
+        return powers - betaln(self.concentration1, self.concentration0) - jnp.log(1 + 2 * MARGIN)
+
+    def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Values:
+        """Draw scores, censored to [0, 1]."""
+        shape = sample_shape + self.batch_shape
+        drawn = jax.random.beta(key, self.concentration1, self.concentration0, shape)
+        return jnp.clip(drawn * (1 + 2 * MARGIN) - MARGIN, 0, 1)
+
+
+def _squeezed(score: Values) -> Values:
+    return (score + MARGIN) / (1 + 2 * MARGIN)
+
+
 def _student_t(noise: Noise) -> Distribution:
     return StudentTScore(noise.mean, noise.misfit + noise.sampling, LEAST_TAIL + noise.tail)
 
@@ -177,13 +220,17 @@ def _normal(noise: Noise) -> Distribution:
 
 def _beta_binomial(noise: Noise) -> Distribution:
     inside = jnp.clip(noise.mean, CLOSEST, 1 - CLOSEST)
-    # A beta with mean m and concentration c has variance m (1 - m) / (1 + c); below c = 1 it has two peaks.
-    concentration = jnp.maximum(inside * (1 - inside) / noise.misfit - 1, 1.0)
+    # A beta with mean m and concentration c has variance m (1 - m) / (1 + c).
+    concentration = jnp.maximum(inside * (1 - inside) / noise.misfit - 1, LEAST_CONCENTRATION)
     return BetaBinomialScore(noise.mean, concentration, noise.items)
 
 
+def _beta(noise: Noise) -> Distribution:
+    return BetaScore(noise.mean, noise.misfit + noise.sampling)
+
+
 LIKELIHOODS: Mapping[str, Callable[[Noise], Distribution]] = MappingProxyType(
-    {"student_t": _student_t, "normal": _normal, "beta_binomial": _beta_binomial}
+    {"student_t": _student_t, "normal": _normal, "beta_binomial": _beta_binomial, "beta": _beta}
 )
 
 

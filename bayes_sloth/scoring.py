@@ -13,14 +13,14 @@ from scipy import special, stats
 
 from bayes_sloth.folds import Fold
 from bayes_sloth.laws import Forecast
+from bayes_sloth.laws.forecast import LEVELS as LEVELS
 from bayes_sloth.names import BENCHMARK, MODEL, SCORE
+from bayes_sloth.names import PROB as PROB
 from bayes_sloth.scores import Scores
 
 Floats = NDArray[np.float64]
 
 FOLD: Final = "fold"
-PROB: Final = "prob"
-LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
 # Draws of a forecast that meets a ceiling tie exactly; a kernel needs some width, a tenth of a point.
 LEAST_WIDTH: Final = 1e-3
 # Intervals of half the width they should have are seldom flagged in fewer folds than this.

@@ -6,6 +6,9 @@ thousand, so a failure means a wrong law.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,7 +20,9 @@ from bayes_sloth.observation import (
     CLOSEST,
     LIKELIHOODS,
     MANY_ITEMS,
+    MARGIN,
     BetaBinomialScore,
+    BetaScore,
     Noise,
     NormalScore,
     StudentTScore,
@@ -119,6 +124,67 @@ def test_normal_draws_follow_the_law() -> None:
     draws = np.asarray(NormalScore(jnp.array(0.5), jnp.array(1e-4)).sample(jax.random.key(3), (DRAWS,)))
     assert stats.kstest(draws, stats.norm(0.5, 0.01).cdf).pvalue > ALARM
     assert stats.kstest(draws, stats.norm(0.5, 0.012).cdf).pvalue < ALARM
+
+
+def scipys_beta(mean: float, variance: float) -> stats.rv_continuous:
+    """Return a beta of these moments on the wider range, from the formulas of the moments."""
+    width = 1 + 2 * MARGIN
+    share = (mean + MARGIN) / width
+    concentration = share * (1 - share) / (variance / width**2) - 1
+    return stats.beta(share * concentration, (1 - share) * concentration, loc=-MARGIN, scale=width)
+
+
+@pytest.mark.parametrize(("mean", "variance"), [(0.05, 0.0004), (0.5, 0.01), (0.97, 0.0001)])
+def test_beta_log_density_is_scipys_and_has_the_mean_and_variance_that_were_asked(
+    mean: float, variance: float
+) -> None:
+    law, theirs = BetaScore(jnp.array(mean), jnp.array(variance)), scipys_beta(mean, variance)
+    inside = np.linspace(0, 1, 41)
+    near = inside[np.abs(inside - mean) < 8 * variance**0.5]
+    np.testing.assert_allclose(law.log_prob(jnp.asarray(near)), theirs.logpdf(near), rtol=1e-7, atol=1e-7)
+    grid = np.linspace(-MARGIN, 1 + MARGIN, 200_003)[1:-1]
+    density = np.exp(np.asarray(law.log_prob(jnp.asarray(grid))))
+    mass, first = (integrate.trapezoid(density * weight, grid) for weight in (1, grid))
+    assert mass == pytest.approx(1, abs=1e-6) and first == pytest.approx(mean, abs=1e-6)
+    assert integrate.trapezoid(density * (grid - mean) ** 2, grid) == pytest.approx(variance, rel=1e-5)
+
+
+def test_beta_scores_have_misfit_and_sampling_variance_up_to_half_of_the_largest() -> None:
+    for misfit, wanted in ((0.0004, 0.0004 + 0.21 / 100), (0.9, None)):
+        noise = Noise(jnp.array(0.3), jnp.array(misfit), jnp.array(100.0), jnp.array(1.0))
+        law = LIKELIHOODS["beta"](noise)
+        a, b = float(law.concentration1), float(law.concentration0)
+        share, width = (0.3 + MARGIN) / (1 + 2 * MARGIN), 1 + 2 * MARGIN
+        bound = width**2 * share * (1 - share) / 2
+        assert stats.beta.var(a, b) * width**2 == pytest.approx(bound if wanted is None else wanted)
+        assert stats.beta.mean(a, b) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("score", [0.0, 1.0])
+def test_beta_scores_at_the_ends_have_a_finite_density_and_slope(score: float) -> None:
+    """Also under means at, and beyond, the ends, and whatever the variance."""
+
+    def density(mean: jax.Array, variance: jax.Array) -> jax.Array:
+        return BetaScore(mean, variance).log_prob(jnp.array(score))
+
+    for mean in (-0.02, 0.0, 0.004, 0.5, 0.996, 1.0, 1.02):
+        for variance in (1e-6, 1e-4, 0.01, 1.0):
+            found = jax.value_and_grad(density, argnums=(0, 1))(jnp.array(mean), jnp.array(variance))
+            assert np.isfinite(jax.tree.leaves(found)).all(), (mean, variance)
+    plain = stats.beta.logpdf(score, 2.0, 3.0)
+    assert not np.isfinite(plain)  # what the margin is for
+
+
+def test_beta_draws_follow_the_law() -> None:
+    law = BetaScore(jnp.array(0.06), jnp.array(0.0009))
+    draws = np.asarray(law.sample(jax.random.key(6), (DRAWS,)))
+    assert stats.kstest(draws[draws > 0], _above_zero(scipys_beta(0.06, 0.0009))).pvalue > ALARM
+    assert stats.kstest(draws, stats.norm(0.06, 0.03).cdf).pvalue < ALARM  # as broad, but not skew
+
+
+def _above_zero(law: stats.rv_continuous) -> Callable[[Any], Any]:
+    """Return the distribution function of the draws that are not censored to 0."""
+    return lambda score: (law.cdf(score) - law.cdf(0)) / (1 - law.cdf(0))
 
 
 def test_beta_binomial_draws_follow_the_law() -> None:

@@ -16,12 +16,16 @@ from oracles import as_scores
 from bayes_sloth.errors import InputError
 from bayes_sloth.folds import Fold
 from bayes_sloth.laws import lanes
-from bayes_sloth.laws.factor import Problem, fitted_logistic, fitted_network
+from bayes_sloth.laws.components import ComponentsLaw
+from bayes_sloth.laws.dressing import points
+from bayes_sloth.laws.factor import LINKS, Problem, fitted_logistic, fitted_network
+from bayes_sloth.laws.flops import FlopsLaw
 from bayes_sloth.laws.generator import Stream
 from bayes_sloth.laws.huber import Plateau, Training, fallen, ready, smooth_l1
 from bayes_sloth.laws.network import WEIGHTS, nonnegative, share_reached, started
-from bayes_sloth.laws.published import LINKS, ComponentsLaw, FlopsLaw, PublishedSloth, SizeTokensLaw
+from bayes_sloth.laws.published_sloth import PublishedSloth
 from bayes_sloth.laws.rows import rows_of
+from bayes_sloth.laws.size_tokens import SizeTokensLaw
 from bayes_sloth.reading import read_models
 from bayes_sloth.scores import Scores
 
@@ -76,8 +80,8 @@ def largest(*families: int) -> Fold:
 
 
 def hidden_error(law: Any, scores: Scores, fold: Fold) -> float:
-    points = law.points(scores, [fold], seed=42)[0]
-    return float(np.abs(points - scores.data["score"].values)[fold.asked].mean())
+    found = points(law, scores, [fold], seed=42)[0]
+    return float(np.abs(found - scores.data["score"].values)[fold.asked].mean())
 
 
 def test_the_loss_is_hubers_and_so_is_its_slope() -> None:
@@ -239,7 +243,7 @@ def test_a_network_learns_what_a_logistic_curve_cannot() -> None:
 def problem_of(scores: Scores, fold: Fold) -> Problem:
     rows = rows_of(scores, [fold])
     cells = rows.score[None].astype(np.float32), rows.seen.astype(np.float32)
-    return Problem(rows.recipe, rows.family, *cells, rows.floor[None], 42, SHORT)
+    return Problem(rows.recipes.terms, rows.recipes.family, *cells, rows.floor[None], 42, SHORT)
 
 
 def test_floors_stay_unless_they_are_free() -> None:
@@ -260,25 +264,25 @@ def test_as_many_components_as_benchmarks_are_least_squares() -> None:
     scores, fold = table(two_skills(), noise=0.02), largest(0, 2)
     rows = rows_of(scores, [fold])
     seen = ~fold.hidden.any(axis=1)
-    design = np.column_stack([rows.log_flops, rows.family])
+    design = np.column_stack([rows.recipes.log_flops, rows.recipes.family])
     weights = np.linalg.lstsq(design[seen], rows.score[seen], rcond=None)[0]
     np.testing.assert_allclose(
-        ComponentsLaw(3).points(scores, [fold], seed=0)[0], design @ weights, atol=1e-9
+        points(ComponentsLaw(3), scores, [fold], seed=0)[0], design @ weights, atol=1e-9
     )
-    one = ComponentsLaw(1).points(scores, [fold], seed=0)[0]
+    one = points(ComponentsLaw(1), scores, [fold], seed=0)[0]
     assert np.linalg.matrix_rank(one - rows.score[seen].mean(axis=0), tol=1e-9) == 1
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
 def test_what_is_hidden_changes_nothing(law: Any) -> None:
     scores, folds = table(two_skills(), noise=0.02), [largest(0, 2), largest(5)]
-    points = law.points(scores, folds, seed=42)
-    assert points.shape == (2, FAMILIES * SIZES, 3) and np.isfinite(points).all()
+    found = points(law, scores, folds, seed=42)
+    assert found.shape == (2, FAMILIES * SIZES, 3) and np.isfinite(found).all()
     spoiled = scores.data["score"].values.copy()
     spoiled[folds[0].hidden] = 0.99
-    again = law.points(as_scores(facts(), spoiled, FLOORS), folds, seed=42)
-    assert (again[0] == points[0]).all()
-    assert not np.allclose(again[1], points[1], atol=1e-4)  # the other fold sees them
+    again = points(law, as_scores(facts(), spoiled, FLOORS), folds, seed=42)
+    assert (again[0] == found[0]).all()
+    assert not np.allclose(again[1], found[1], atol=1e-4)  # the other fold sees them
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
@@ -289,8 +293,8 @@ def test_a_hidden_row_is_an_absent_row(law: Any) -> None:
     # The last row of the smaller table is kept from both fits, for a fold has to ask for something.
     mask, small = gone.hidden.copy(), np.zeros((len(other), 3), dtype=bool)
     mask[other[-1]], small[-1] = True, True
-    whole = law.points(scores, [Fold("whole", mask, mask)], seed=42)[0]
-    part = law.points(left, [Fold("part", small, small)], seed=42)[0]
+    whole = points(law, scores, [Fold("whole", mask, mask)], seed=42)[0]
+    part = points(law, left, [Fold("part", small, small)], seed=42)[0]
     np.testing.assert_allclose(whole[other], part, atol=2e-4)
 
 
@@ -299,8 +303,8 @@ def test_a_missing_score_is_a_hidden_score() -> None:
     hole = np.zeros_like(fold.hidden)
     hole[[2, 9], [0, 1]] = True
     law = PublishedSloth(2, "logistic", family=True, training=SHORT)
-    missing = law.points(scores.hide(hole), [fold], seed=42)
-    hidden = law.points(scores, [Fold("holes", fold.hidden | hole, fold.asked)], seed=42)
+    missing = points(law, scores.hide(hole), [fold], seed=42)
+    hidden = points(law, scores, [Fold("holes", fold.hidden | hole, fold.asked)], seed=42)
     assert (missing == hidden).all()
 
 
@@ -309,16 +313,16 @@ def test_a_fit_does_not_depend_on_its_neighbours() -> None:
     folds = [largest(k % FAMILIES, (k + 1 + k // FAMILIES) % FAMILIES) for k in range(12)]
     assert len(folds) * len(FLOORS) > lanes.WIDTHS[0]  # some wait for room
     law = SizeTokensLaw(family=True, link="logistic", training=SHORT)
-    together = law.points(scores, folds, seed=42)
+    together = points(law, scores, folds, seed=42)
     for k in (0, 5, 11):
-        np.testing.assert_allclose(together[k], law.points(scores, [folds[k]], seed=42)[0], atol=2e-4)
+        np.testing.assert_allclose(together[k], points(law, scores, [folds[k]], seed=42)[0], atol=2e-4)
 
 
 def test_a_second_table_of_the_same_shape_compiles_nothing() -> None:
     law = SizeTokensLaw(family=True, link="logistic", training=SHORT)
-    law.points(table(two_skills()), [largest(0)], seed=42)
+    points(law, table(two_skills()), [largest(0)], seed=42)
     before = lanes._round._cache_size()
-    law.points(table(two_skills(), noise=0.02), [largest(4)], seed=7)
+    points(law, table(two_skills(), noise=0.02), [largest(4)], seed=7)
     assert lanes._round._cache_size() == before
 
 
@@ -330,9 +334,9 @@ def test_rows_without_tokens_and_benchmarks_without_scores_are_not_forecast() ->
     law = PublishedSloth(2, "logistic", family=True, training=SHORT)
     fold = largest(0)
     asked = fold.asked & ~np.isnan(score)
-    points = law.points(as_scores(known, score, FLOORS), [Fold("one", fold.hidden, asked)], seed=42)[0]
-    assert np.isnan(points[5]).all() and np.isnan(points[:, 1]).all()
-    assert np.isfinite(np.delete(points, 5, axis=0)[:, [0, 2]]).all()
+    found = points(law, as_scores(known, score, FLOORS), [Fold("one", fold.hidden, asked)], seed=42)[0]
+    assert np.isnan(found[5]).all() and np.isnan(found[:, 1]).all()
+    assert np.isfinite(np.delete(found, 5, axis=0)[:, [0, 2]]).all()
 
 
 def test_what_cannot_be_fitted_is_an_input_error() -> None:
@@ -340,14 +344,14 @@ def test_what_cannot_be_fitted_is_an_input_error() -> None:
     with pytest.raises(InputError, match="unknown link 'tanh'"):
         SizeTokensLaw(family=True, link="tanh")
     with pytest.raises(InputError, match="4 skills for 3 benchmarks"):
-        PublishedSloth(4, "logistic", family=True).points(scores, [fold], seed=42)
+        points(PublishedSloth(4, "logistic", family=True), scores, [fold], seed=42)
     with pytest.raises(InputError, match="0 components for 3 benchmarks"):
-        ComponentsLaw(0).points(scores, [fold], seed=42)
+        points(ComponentsLaw(0), scores, [fold], seed=42)
     every = np.ones_like(fold.hidden)
-    with pytest.raises(InputError, match="no model with every score"):
-        ComponentsLaw(1).points(scores, [Fold("all", every, every)], seed=42)
+    with pytest.raises(InputError, match="no model has every score"):
+        points(ComponentsLaw(1), scores, [Fold("all", every, every)], seed=42)
     with pytest.raises(InputError, match="need a fold"):
-        FlopsLaw(family=True).points(scores, [], seed=42)
+        points(FlopsLaw(family=True), scores, [], seed=42)
 
 
 def test_labels_tell_the_laws_apart() -> None:

@@ -39,6 +39,7 @@ class Likelihood(StrEnum):
     STUDENT_T = "student_t"
     NORMAL = "normal"
     BETA_BINOMIAL = "beta_binomial"
+    BETA = "beta"
 
 
 class Form(StrEnum):

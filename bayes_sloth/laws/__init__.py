@@ -1,4 +1,8 @@
-"""Laws that forecast held-out scores: ours, ablations of it, and the rivals, behind one verb."""
+"""Laws that forecast scores: ours, an ablation of it, and the rivals, behind the same verbs.
+
+`bayes_sloth.evaluate` asks a law for `forecasts` of folds. Every law here has `fit` too, from a table to a
+`Fitted` that forecasts any models by `predict`.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +15,26 @@ from bayes_sloth.laws.forecast import Forecast as Forecast
 from bayes_sloth.scores import Scores
 
 if TYPE_CHECKING:
-    from bayes_sloth.laws.dressing import Dressed as Dressed
-    from bayes_sloth.laws.published import ComponentsLaw as ComponentsLaw
-    from bayes_sloth.laws.published import FlopsLaw as FlopsLaw
-    from bayes_sloth.laws.published import PublishedSloth as PublishedSloth
-    from bayes_sloth.laws.published import SizeTokensLaw as SizeTokensLaw
+    from bayes_sloth.laws.capability import CapabilityLaw as CapabilityLaw
+    from bayes_sloth.laws.components import ComponentsLaw as ComponentsLaw
+    from bayes_sloth.laws.fitted import Fitted as Fitted
+    from bayes_sloth.laws.flops import FlopsLaw as FlopsLaw
+    from bayes_sloth.laws.hierarchical_flops import HierarchicalFlopsLaw as HierarchicalFlopsLaw
+    from bayes_sloth.laws.published_sloth import PublishedSloth as PublishedSloth
+    from bayes_sloth.laws.random_effects import RandomEffectsLaw as RandomEffectsLaw
+    from bayes_sloth.laws.size_tokens import SizeTokensLaw as SizeTokensLaw
     from bayes_sloth.laws.sloth import SlothLaw as SlothLaw
 
 # Public name -> module that holds it; loaded on first use, since some start JAX.
 _HOMES = {
-    "ComponentsLaw": "published",
-    "Dressed": "dressing",
-    "FlopsLaw": "published",
-    "PublishedSloth": "published",
-    "SizeTokensLaw": "published",
+    "CapabilityLaw": "capability",
+    "ComponentsLaw": "components",
+    "Fitted": "fitted",
+    "FlopsLaw": "flops",
+    "HierarchicalFlopsLaw": "hierarchical_flops",
+    "PublishedSloth": "published_sloth",
+    "RandomEffectsLaw": "random_effects",
+    "SizeTokensLaw": "size_tokens",
     "SlothLaw": "sloth",
 }
 

@@ -11,15 +11,18 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from bayes_sloth.errors import unknown_name
 from bayes_sloth.laws.generator import Stream
 from bayes_sloth.laws.huber import Parameters, Training
 from bayes_sloth.laws.lanes import trained
 from bayes_sloth.laws.network import nonnegative, share_reached, started
+from bayes_sloth.laws.rows import with_average
 
 Design = Float[Array, "model covariate"]
 Table = Float[Array, "model benchmark"]
 Cells = NDArray[np.float32]
 
+LINKS: Final = ("logistic", "network")
 EDGE: Final = 1e-5  # keeps the logit of a floor of 0 finite, as published
 
 
@@ -41,6 +44,8 @@ class Problem:
         Of the start, the same for every fit.
     training : Training
         Settings.
+    pooled : bool
+        Whether families share slopes; else each covariate is one family's.
     """
 
     covariates: NDArray[np.float64]
@@ -50,16 +55,34 @@ class Problem:
     floors: NDArray[np.float64]
     seed: int
     training: Training
+    pooled: bool = True
 
     @property
     def design(self) -> Cells:
         """Covariates and groups side by side; dims (model, covariate)."""
-        return np.concatenate([self.covariates, self.groups], axis=1, dtype=np.float32)
+        return side_by_side(self.covariates, self.groups)
 
     @property
     def benchmarks(self) -> int:
         """How many benchmarks one fit has."""
         return int(self.targets.shape[2])
+
+
+def side_by_side(covariates: NDArray[np.float64], groups: NDArray[np.float64]) -> Cells:
+    """Return covariates and groups as one design in 32 bits; dims (model, covariate)."""
+    return np.concatenate([covariates, groups], axis=1, dtype=np.float32)
+
+
+def check_link(link: str) -> None:
+    """Refuse a link that is none of `LINKS`.
+
+    Raises
+    ------
+    InputError
+        If it is unknown.
+    """
+    if link not in LINKS:
+        raise unknown_name("link", link, LINKS)
 
 
 def held_logistic(parameters: Parameters, design: Design) -> Table:
@@ -150,6 +173,50 @@ def fitted_network(problem: Problem, basic: Parameters) -> Parameters:
     if problem.benchmarks == 1:  # the published code forgets the loading of a law with one benchmark
         starts["loading"] = np.ones_like(basic["loading"])
     return _trained(free_network, starts, problem)
+
+
+def fitted(problem: Problem, skills: int, link: str) -> Parameters:
+    """Fit the law as published: a logistic link on held floors, then perhaps a network on free ones.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to fit.
+    skills : int
+        How many.
+    link : {"logistic", "network"}
+        From predictor to score.
+
+    Returns
+    -------
+    dict of arrays, dims (fit, ...)
+        As in `free_network`; families of which a fit sees nothing are as the average of the others.
+    """
+    found = fitted_logistic(problem, skills, free=False)
+    return settled(fitted_network(problem, found) if link == "network" else found, problem)
+
+
+def settled(found: Parameters, problem: Problem) -> Parameters:
+    """Give families of which a fit sees nothing the average of the others, for training left them at random.
+
+    Parameters
+    ----------
+    found : dict of arrays, dims (fit, ...)
+        From `fitted_logistic` or `fitted_network`.
+    problem : Problem
+        What was fitted.
+
+    Returns
+    -------
+    dict of arrays, dims (fit, ...)
+        The same, but for `skill`.
+    """
+    told = np.einsum("fij,ic->fc", problem.weights, problem.design != 0) > 0
+    skill, first = np.array(found["skill"]), problem.covariates.shape[1]
+    skill[:, first:] = with_average(skill[:, first:], told[:, first:])
+    if not problem.pooled:
+        skill[:, :first] = with_average(skill[:, :first], told[:, :first])
+    return found | {"skill": skill}
 
 
 def forecast(parameters: Parameters, design: Cells) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+# What intervals claim to hold, where nobody asks for others.
+LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
 # Quantiles of a mirrored residual distribution at this many evenly spaced probabilities.
 DRESSING: Final = 400
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from bayes_sloth.convergence import diagnose
 from bayes_sloth.design import Design, design_of
 from bayes_sloth.errors import unknown_name
+from bayes_sloth.fitting import fit
 from bayes_sloth.folds import Fold
 from bayes_sloth.identify import anchors_of, check_anchors
+from bayes_sloth.laws.fitted import Fitted
 from bayes_sloth.laws.forecast import Forecast
+from bayes_sloth.names import SCORE
+from bayes_sloth.posterior import Posterior
+from bayes_sloth.prediction import predict
 from bayes_sloth.refitting import Length, all_modes, sampled, scores_at_modes, stacked
 from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
@@ -73,6 +80,26 @@ class SlothLaw:
         """Short label for tables."""
         return self.label or ("sloth" if self.method == "nuts" else f"sloth ({self.method})")
 
+    def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
+        """Learn from every score of a table, as `bayes_sloth.fit` does.
+
+        Parameters
+        ----------
+        scores : Scores
+            The table.
+        seed : int
+            Of starts and chains.
+
+        Returns
+        -------
+        Fitted
+            Which forecasts as `bayes_sloth.predict` does; draws of named quantities, dims (chain, draw, ...).
+        """
+        found = fit(scores, self.spec, method=self.method, seed=seed, **self.length._asdict())
+        learnt = found.data["posterior"].dataset.data_vars
+        parameters = {str(name): value.values for name, value in learnt.items()}
+        return Fitted(self.name, scores, partial(_predicted, found), parameters)
+
     def forecasts(
         self, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
     ) -> Iterator[Forecast]:
@@ -125,6 +152,12 @@ class SlothLaw:
         anchors = check_anchors(seen, chosen) if chosen else anchors_of(seen, self.spec.skills)
         # Names are no data to JAX: without them another table of this shape needs no program of its own.
         return replace(design_of(seen, anchors), families=())
+
+
+def _predicted(posterior: Posterior, models: pd.DataFrame, seed: int) -> NDArray[np.float64]:
+    """Return draws of the scores that would be observed, dims (draw, model, benchmark)."""
+    score = predict(posterior, models, seed=seed).data[SCORE].values
+    return np.asarray(score.reshape(-1, *score.shape[2:]))
 
 
 def _batches(designs: list[Design]) -> Iterator[tuple[NDArray[np.int64], Design]]:
