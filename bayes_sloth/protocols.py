@@ -12,7 +12,7 @@ from bayes_sloth.errors import InputError
 from bayes_sloth.fold_tables import FoldsFrom as FoldsFrom
 from bayes_sloth.fold_tables import place_of
 from bayes_sloth.folds import Bools, Fold
-from bayes_sloth.kinship import Words, groups, lines_of, relatives
+from bayes_sloth.kinship import Words, groups, labels_of, lines_of, relatives
 from bayes_sloth.names import DATE, PARAMS_B, TOKENS_T
 from bayes_sloth.scores import Scores
 
@@ -30,8 +30,8 @@ class LargerSiblings:
     """Of every tested line only the smallest models are seen, and its larger ones are asked for.
 
     A line is a family's base models or its instruction-tuned ones, unless a column says otherwise. Relatives
-    (families joined by a parent or a line, lines of one family) are tested in one fold, and of a tested group
-    nothing is seen but the smallest models of each tested line, and whatever of it is smaller still.
+    (families joined by a parent, a line or kin, lines of one family) are tested in one fold, and of a tested
+    group nothing is seen but the smallest models of each tested line, and whatever of it is smaller still.
 
     Parameters
     ----------
@@ -45,6 +45,9 @@ class LargerSiblings:
         The lines to test, those of one fold together; every line of more models than are seen where None.
     relatives : bool
         Whether relatives that are not tested are hidden too; the paper leaves them in.
+    kin : str, optional
+        Column of the table whose equal values make relatives of models, beside what their parents say;
+        `lineage` in the packaged table.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class LargerSiblings:
     complete: bool = False
     tested: tuple[tuple[str, ...], ...] | None = None
     relatives: bool = True
+    kin: str | None = None
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -67,7 +71,7 @@ class LargerSiblings:
     def folds(self, scores: Scores) -> tuple[Fold, ...]:
         """Return a fold for every group of relatives with a line of more models than are seen."""
         lines = lines_of(scores, self.line)
-        kin = relatives(scores.metadata, lines)
+        kin = relatives(scores.metadata, lines, *_labels(scores, self.kin))
         if self.tested is None:
             chosen = [(name, tuple(dict.fromkeys(lines[members]))) for name, members in groups(kin)]
         else:
@@ -111,6 +115,9 @@ class WholeFamilies:
     ----------
     least : int
         Fewest models of a group that is tested.
+    kin : str, optional
+        Column of the table whose equal values make relatives of models, beside what their parents say;
+        `lineage` in the packaged table.
 
     Examples
     --------
@@ -120,6 +127,7 @@ class WholeFamilies:
     """
 
     least: int = 2
+    kin: str | None = None
 
     def __post_init__(self) -> None:
         """Check the number."""
@@ -128,7 +136,7 @@ class WholeFamilies:
     def folds(self, scores: Scores) -> tuple[Fold, ...]:
         """Return a fold for every group of relatives."""
         scored = scores.observed.any(axis=1)
-        found = groups(relatives(scores.metadata))
+        found = groups(relatives(scores.metadata, *_labels(scores, self.kin)))
         return tuple(
             _whole_rows(name, scores, members, members)
             for name, members in found
@@ -231,6 +239,10 @@ class PartialScores:
         part = rng.permutation(len(scores.models)) % self.parts
         masks = [hidden & (part == i)[:, None] for i in range(self.parts)]
         return tuple(Fold(f"part {i + 1}", mask, mask) for i, mask in enumerate(masks) if mask.any())
+
+
+def _labels(scores: Scores, column: str | None) -> tuple[Words, ...]:
+    return () if column is None else (labels_of(scores, column, "kin"),)
 
 
 def _up_to(size: NDArray[np.float64], seen: NDArray[np.int64]) -> Bools:

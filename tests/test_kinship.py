@@ -9,7 +9,7 @@ from oracles import FACTS, as_scores
 from score_tables import wide
 
 from bayes_sloth.errors import InputError
-from bayes_sloth.kinship import groups, lines_of, relatives
+from bayes_sloth.kinship import groups, labels_of, lines_of, relatives
 from bayes_sloth.reading import read_models, read_scores
 from bayes_sloth.scores import Scores
 
@@ -55,6 +55,24 @@ def test_a_line_through_two_families_joins_them() -> None:
     assert relatives(table(a="", b="", c=""), np.array(list("123"), dtype=object)).tolist() == ["a", "b", "c"]
 
 
+def test_kin_join_families_beside_lines_and_parents() -> None:
+    lines = np.array(list("1233"), dtype=object)
+    kin = np.array(["x", "x", "y", "z"], dtype=object)
+    assert relatives(table(a="", b="", c="", d=""), lines, kin).tolist() == list("aacc")
+    assert relatives(table(a="", b="", c="b", d=""), lines, kin).tolist() == list("aaaa")
+
+
+def test_kin_of_one_family_are_not_parted() -> None:
+    rows = pd.DataFrame({"family": list("aab"), "parent": [""] * 3})
+    assert relatives(rows, np.array(["x", "y", "y"], dtype=object)).tolist() == list("aaa")
+
+
+def test_a_group_is_named_by_its_label_where_a_family_has_that_name() -> None:
+    kin = np.array(list("bb"), dtype=object)
+    assert relatives(table(a="", b=""), kin).tolist() == ["b", "b"]
+    assert relatives(table(a="", b="a"), kin).tolist() == ["a", "a"]  # but the oldest comes first
+
+
 def test_groups_do_not_depend_on_the_order_of_rows() -> None:
     rows = pd.DataFrame(FACTS)
     whole = relatives(rows)
@@ -82,6 +100,13 @@ def test_a_model_without_a_line_is_named(empty: object) -> None:
     with pytest.raises(InputError) as error:
         lines_of(with_notes("p", "p", "q", empty, "q", "r"), "line")
     assert str(error.value) == "column 'line' names no line for b-3b: fill it for every model."
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_a_model_without_kin_is_named(empty: object) -> None:
+    with pytest.raises(InputError) as error:
+        labels_of(with_notes("p", "p", "q", empty, "q", "r"), "line", "kin")
+    assert str(error.value) == "column 'line' names no kin for b-3b: fill it for every model."
 
 
 def test_an_unknown_column_is_named() -> None:

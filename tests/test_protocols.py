@@ -17,6 +17,7 @@ from score_tables import wide
 from bayes_sloth.datasets import load_leaderboard
 from bayes_sloth.errors import InputError
 from bayes_sloth.folds import Fold
+from bayes_sloth.kinship import relatives
 from bayes_sloth.protocols import (
     FoldsFrom,
     HoldOut,
@@ -195,6 +196,40 @@ def test_whole_families_leave_with_their_relatives() -> None:
     assert {"llama-3-8b", "llama-3.1-8b", "llama-3.3-70b-instruct"} <= llamas
 
 
+@pytest.mark.parametrize("protocol", [WholeFamilies, LargerSiblings])
+def test_kin_leave_as_descendants_do(protocol: Any) -> None:
+    """A column that names what parents name cuts the folds that these would cut."""
+    above = packaged()
+    kin = relatives(above.metadata)
+    told = read_scores(load_leaderboard().to_frame().assign(kin=kin))
+    by_parent = sorted(fold.digest for fold in protocol().folds(above))
+    assert sorted(fold.digest for fold in protocol(kin="kin").folds(told)) == by_parent
+    assert sorted(fold.digest for fold in protocol().folds(told)) != by_parent
+
+
+def test_of_a_packaged_lineage_nothing_is_left() -> None:
+    scores = load_leaderboard()
+    lineage = scores.notes["lineage"]
+    folds = cut(WholeFamilies(kin="lineage"), scores)
+    for asked, hidden in folds.values():
+        assert asked == hidden
+        assert len(set(lineage[sorted(asked)])) == 1
+        assert set(lineage.index[lineage.isin(lineage[sorted(asked)])]) == asked
+    assert {"llama-3-8b", "llama-3.1-8b", "llama-3.3-70b-instruct"} <= folds["llama-3"][0]
+    assert {"qwen2.5-7b", "qwen2.5-coder-7b-instruct"} <= folds["qwen2.5"][0]
+    assert sum(len(asked) for asked, _ in folds.values()) == (lineage.map(lineage.value_counts()) > 1).sum()
+
+
+def test_larger_siblings_are_forecast_without_larger_kin() -> None:
+    scores = load_leaderboard()
+    alone, kin = cut(LargerSiblings(), scores), cut(LargerSiblings(kin="lineage"), scores)
+    asked, hidden = kin["llama-3"]
+    assert asked == {"llama-3-70b", "llama-3-70b-instruct", "llama-3.1-70b", "llama-3.1-70b-instruct"}
+    assert hidden == asked | {"llama-3.3-70b-instruct"}
+    assert set.union(*(a for a, _ in alone.values())) == set.union(*(a for a, _ in kin.values()))
+    assert "codellama-34b" in kin["llama-2"][0] and "codellama-34b" not in alone["llama-2"][1]
+
+
 @pytest.mark.parametrize("protocol", [WholeFamilies(), LargerSiblings()])
 def test_no_relative_of_a_whole_family_is_left(protocol: HoldOut) -> None:
     scores = packaged()
@@ -354,6 +389,9 @@ def test_what_a_protocol_cannot_do_is_named() -> None:
     assert str(error.value) == "LargerSiblings: unknown line 'd 1'; did you mean 'e 1'?"
     with pytest.raises(InputError, match="unknown column 'lines'"):
         LargerSiblings(line="lines").folds(small())
+    for protocol in (LargerSiblings(kin="lineages"), WholeFamilies(kin="lineages")):
+        with pytest.raises(InputError, match=r"unknown column 'lineages'.*Did you mean 'lineage'\?"):
+            protocol.folds(load_leaderboard())
 
 
 @needs_paper_data
