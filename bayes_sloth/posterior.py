@@ -53,6 +53,8 @@ class FitReport:
         SHA-256 of the table fitted.
     settings : dict
         Chains, draws, warm-up.
+    findings : tuple of str
+        In words: whether several modes were found, and which rows of the table look wrong.
 
     Examples
     --------
@@ -68,12 +70,13 @@ class FitReport:
     versions: dict[str, str]
     data_digest: str
     settings: dict[str, int] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Say it in a few lines."""
         verdict = "to be trusted" if self.status is FitStatus.FINE else "not to be trusted as it stands"
         head = f"fit by {self.method}, seed {self.seed}, {self.seconds:.0f} s: {verdict}"
-        return "\n".join([head, *(f"  {message}" for message in self.messages)])
+        return "\n".join([head, *(f"  {sentence}" for sentence in (*self.messages, *self.findings))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +229,9 @@ def _restored(tree: xr.DataTree, about: dict[str, Any], place: Path) -> Posterio
         for group in GROUPS:
             tree[group]
         report = about["report"]
-        words = {"messages": tuple(report["messages"]), "status": FitStatus(report["status"])}
+        # Fits of before there were findings have none.
+        words: dict[str, Any] = {name: tuple(report.get(name, ())) for name in ("messages", "findings")}
+        words["status"] = FitStatus(report["status"])
         tree.attrs = {}
         return Posterior(tree, ModelSpec.from_dict(about["spec"]), FitReport(**(report | words)))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -108,3 +108,10 @@ def test_the_normal_approximation_has_the_inverse_curvature() -> None:
     assert draws[:, 2].var() == pytest.approx(10, rel=0.05)  # a flat direction is held to a tenth
     again = around_mode(bowl(), draws=20_000, seed=0)
     np.testing.assert_array_equal(draws, again)
+
+
+@pytest.mark.parametrize(("losses", "count"), [([3.0], 1), ([3.0, 3.5, 4.9], 1), ([3.0, 5.0, 5.1, 9.0], 3)])
+def test_modes_are_as_many_as_the_gaps_between_losses_say(losses: list[float], count: int) -> None:
+    found = Modes(bowl().space, jnp.zeros((len(losses), 3)), np.array(losses))
+    assert found.count == count
+    assert found.agree == (len(losses) > 1 and losses[1] - losses[0] < 2)

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bayes_sloth.catalogue import Benchmark
 from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B
@@ -106,13 +107,10 @@ def measured_once(table: Table) -> str | None:
 
 def below_chance(table: Table) -> str | None:
     """Doubt scores so far below the chance floor that they look chance-normalised."""
-    low = _far_below(table)
-    columns = low.sum(axis=0) >= SEVERAL
-    models = low.sum(axis=1) >= ROW_SEVERAL
-    suspect = low & (columns[None, :] | models[:, None])
+    suspect = off_scale(table.score, np.array([b.floor for b in table.benchmarks]), table.items)
     if not suspect.any():
         return None
-    names = [b.name for b, hit in zip(table.benchmarks, suspect.any(axis=0), strict=True) if hit]
+    names = [b.name for b, hit in zip(table.benchmarks, np.asarray(suspect.any(axis=0)), strict=True) if hit]
     rows = np.flatnonzero(suspect.any(axis=1))
     i, j = (int(v[0]) for v in np.nonzero(suspect))
     example = f"{table.benchmarks[j].name} {table.score[i, j]:.4g}, chance {table.benchmarks[j].floor:g}"
@@ -135,13 +133,32 @@ def far_from_siblings(table: Table) -> str | None:
     return f"far from their siblings: {listed(places, SHOWN)}; check these scores and the models' families."
 
 
-def _far_below(table: Table) -> np.ndarray:
-    """Return which scores lie below chance by more than luck and rounding allow."""
-    floor = np.array([b.floor for b in table.benchmarks])
+def off_scale(score: Floats, floor: Floats, items: Floats) -> NDArray[np.bool_]:
+    """Return which scores lie so far below chance, and so many of a benchmark or model, that it is no luck.
+
+    Parameters
+    ----------
+    score, items : array, dims (model, benchmark)
+        Shares of items solved and numbers of items, NaN where unknown.
+    floor : array, dims (benchmark)
+        Chance floors.
+
+    Returns
+    -------
+    array of bool, dims (model, benchmark)
+        False where there is no score.
+
+    Examples
+    --------
+    >>> off_scale(np.array([[0.05, 0.1], [0.24, 0.3]]), np.full(2, 0.25), np.full((2, 2), 1000.0)).tolist()
+    [[True, True], [False, False]]
+    """
     with np.errstate(divide="ignore"):
-        luck = FLOOR_SDS * np.sqrt(floor * (1 - floor) / table.items)
+        luck = FLOOR_SDS * np.sqrt(floor * (1 - floor) / items)
     margin = np.maximum(np.minimum(FLOOR_MARGIN, floor / 2), np.nan_to_num(luck, nan=0.0))
-    return np.asarray(table.score < floor - margin)
+    low = score < floor - margin
+    columns, models = low.sum(axis=0) >= SEVERAL, low.sum(axis=1) >= ROW_SEVERAL
+    return np.asarray(low & (columns[None, :] | models[:, None]))
 
 
 def _odd_ones(table: Table, j: int) -> list[tuple[int, float]]:
