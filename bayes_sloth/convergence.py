@@ -28,6 +28,7 @@ CAUTIOUS: Final = (
     "tuning",
     "tuning_scale",
     "deviation_scale",
+    "specific_scale",
 )
 DEEPEST: Final = 10  # NumPyro's limit on doublings
 TAILS: Final = (0.05, 0.95)

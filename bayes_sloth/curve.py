@@ -18,21 +18,21 @@ Benchmarks = Float[Array, " benchmark"]
 STRAIGHT: Final = 1e-4
 
 
-def diminishing(log_scaled: Models, curvature: Float[Array, ""]) -> Models:
+def diminishing(log_scaled: Float[Array, ...], curvature: Float[Array, ...]) -> Float[Array, ...]:
     r"""Return a log covariate with diminishing returns, :math:`g_k(x) = (1 - e^{-kx})/k`, x itself at k = 0.
 
     As a power law: :math:`1 - s^{-k}` up to constants. Losses fall as such powers of size and of tokens.
 
     Parameters
     ----------
-    log_scaled : array, dims (model)
+    log_scaled : array
         Natural log, centred and scaled.
-    curvature : scalar
+    curvature : array
         The exponent k; 0 gives the published law, negative values growing returns.
 
     Returns
     -------
-    array, dims (model)
+    array
         Increasing in x, with slope 1 at its centre.
 
     References
@@ -56,21 +56,21 @@ def diminishing(log_scaled: Models, curvature: Float[Array, ""]) -> Models:
 def covariates(
     log_size: Models,
     log_tokens: Models,
-    size_curvature: Float[Array, ""],
-    token_curvature: Float[Array, ""],
-) -> Float[Array, "model covariate"]:
-    r"""Return the design of the skill law, :math:`x = (g(\log s), g(\log t), g(\log s)\,g(\log t))`.
+    size_curvature: Float[Array, " skill"],
+    token_curvature: Float[Array, " skill"],
+) -> Float[Array, "model skill covariate"]:
+    r"""Return the skill law's design, :math:`x_k = (g_k(\log s), g_k(\log t), g_k(\log s)\,g_k(\log t))`.
 
     Parameters
     ----------
     log_size, log_tokens : array, dims (model)
         Natural logs of parameters and tokens, centred and scaled.
-    size_curvature, token_curvature : scalar
-        Exponents of `diminishing`; both 0 in the published law.
+    size_curvature, token_curvature : array, dims (skill)
+        Exponents of `diminishing`; all 0 in the published law.
 
     Returns
     -------
-    array, dims (model, covariate)
+    array, dims (model, skill, covariate)
         Unit-free.
 
     References
@@ -79,10 +79,11 @@ def covariates(
 
     Examples
     --------
-    >>> covariates(jnp.array([2.0]), jnp.array([3.0]), jnp.array(0.0), jnp.array(0.0)).tolist()
-    [[2.0, 3.0, 6.0]]
+    >>> covariates(jnp.array([2.0]), jnp.array([3.0]), jnp.zeros(1), jnp.zeros(1)).tolist()
+    [[[2.0, 3.0, 6.0]]]
     """
-    size, tokens = diminishing(log_size, size_curvature), diminishing(log_tokens, token_curvature)
+    size = diminishing(log_size[:, None], size_curvature[None, :])
+    tokens = diminishing(log_tokens[:, None], token_curvature[None, :])
     return jnp.stack([size, tokens, size * tokens], axis=-1)
 
 
@@ -111,16 +112,40 @@ def effective_log_size(log_size: Models, log_active_share: Models, weight: Float
     return log_size + weight * log_active_share
 
 
+def growth(slope: Float[Array, "skill term"], design: Float[Array, "model skill covariate"]) -> Skills:
+    r"""Return what size and tokens add to the skills, :math:`\beta_k' x_{ik}`, the same in every family.
+
+    Parameters
+    ----------
+    slope : array, dims (skill, covariate)
+        One column fewer than the design has where the law goes without the interaction.
+    design : array, dims (model, skill, covariate)
+        From `covariates`.
+
+    Returns
+    -------
+    array, dims (model, skill)
+        In the skills' units.
+
+    Examples
+    --------
+    >>> growth(jnp.array([[1.0, 0.5, 0.0]]), jnp.array([[[2.0, 2.0, 4.0]]])).tolist()
+    [[3.0]]
+    """
+    # A sum of products, not a matrix product: XLA fuses it with what follows.
+    return jnp.asarray(sum(design[:, :, c] * slope[None, :, c] for c in range(slope.shape[1])))
+
+
 def skills(
     level: Skills,
-    slope: Float[Array, "skill covariate"],
-    design: Float[Array, "model covariate"],
+    slope: Float[Array, "skill term"],
+    design: Float[Array, "model skill covariate"],
     tuning: Skills,
     deviation: Skills,
 ) -> Skills:
     r"""Return the skills of all models.
 
-    .. math:: \theta_{ik} = m_k + \alpha_{f(i)k} + \beta_k' x_i + \tau_{ik} + \delta_{ik}
+    .. math:: \theta_{ik} = m_k + \alpha_{f(i)k} + \beta_k' x_{ik} + \tau_{ik} + \delta_{ik}
 
     Parameters
     ----------
@@ -128,7 +153,7 @@ def skills(
         Mean of the skill plus the efficiency of the model's family.
     slope : array, dims (skill, covariate)
         Slopes shared by all families.
-    design : array, dims (model, covariate)
+    design : array, dims (model, skill, covariate)
         From `covariates`.
     tuning, deviation : array, dims (model, skill)
         Effect of instruction tuning, 0 for a base model; departure of the family from the shared slopes.
@@ -145,12 +170,10 @@ def skills(
     Examples
     --------
     >>> zero = jnp.zeros((1, 1))
-    >>> skills(zero, jnp.array([[1.0, 0.5, 0.0]]), jnp.array([[2.0, 2.0, 4.0]]), zero, zero).tolist()
+    >>> skills(zero, jnp.array([[1.0, 0.5, 0.0]]), jnp.array([[[2.0, 2.0, 4.0]]]), zero, zero).tolist()
     [[3.0]]
     """
-    # A sum of products, not a matrix product: XLA fuses it with what follows.
-    shared = sum(design[:, c, None] * slope[None, :, c] for c in range(design.shape[1]))
-    return level + shared + tuning + deviation
+    return level + growth(slope, design) + tuning + deviation
 
 
 def tuning(
@@ -183,8 +206,10 @@ def tuning(
     return instruct[:, None] * (effect + slope[None, :] * log_size[:, None])
 
 
-def predictor(skill: Skills, loading: Float[Array, "benchmark skill"], intercept: Benchmarks) -> Scores:
-    r"""Return the linear predictor of every score, :math:`\eta_{ij} = \lambda_j'\theta_i + b_j`.
+def predictor(
+    skill: Skills, loading: Float[Array, "benchmark skill"], intercept: Benchmarks, specific: Scores
+) -> Scores:
+    r"""Return the linear predictor of every score, :math:`\eta_{ij} = \lambda_j'\theta_i + b_j + u_{l(i)j}`.
 
     Parameters
     ----------
@@ -194,6 +219,8 @@ def predictor(skill: Skills, loading: Float[Array, "benchmark skill"], intercept
         How much each benchmark asks of each skill.
     intercept : array, dims (benchmark)
         In logits.
+    specific : array, dims (model, benchmark)
+        What the model's line has of its own on single benchmarks, in logits; see `lines`.
 
     Returns
     -------
@@ -202,10 +229,10 @@ def predictor(skill: Skills, loading: Float[Array, "benchmark skill"], intercept
 
     Examples
     --------
-    >>> predictor(jnp.array([[2.0]]), jnp.array([[0.5]]), jnp.array([1.0])).tolist()
+    >>> predictor(jnp.array([[2.0]]), jnp.array([[0.5]]), jnp.array([1.0]), jnp.zeros((1, 1))).tolist()
     [[2.0]]
     """
-    return skill @ loading.T + intercept[None, :]
+    return skill @ loading.T + intercept[None, :] + specific
 
 
 def share_reached(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bayes_sloth.covariates import Scaling, Unknown, features_of, scaling_of, unknown_given
 from bayes_sloth.deviations import Places, factor
+from bayes_sloth.lines import Lines, lines_in
 from bayes_sloth.names import (
     ACTIVE_PARAMS_B,
     FAMILY,
@@ -80,6 +81,8 @@ class Design:
         Log of active over total parameters, on the scale of log size; 0 for a dense model.
     tuned_both_ways : array of bool, dims (family)
         Families with base and tuned models.
+    lines : Lines
+        Base and tuned models of a family apart.
     places : Places
         Where models stand for the process of departures.
     root : tuple of arrays
@@ -106,6 +109,7 @@ class Design:
     log_tokens: Covariate
     log_active_share: Floats
     tuned_both_ways: Bools
+    lines: Lines
     places: Places
     root: tuple[Ints, Ints, Floats]
     score: Floats
@@ -170,6 +174,7 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
         log_tokens=log_tokens,
         log_active_share=share,
         tuned_both_ways=tuned_both_ways(family[seen], instruct[seen], len(numbers)),
+        lines=lines_in(family, instruct),
         places=places,
         root=factor(places),
         score=np.where(scores.observed, score, 0.5),

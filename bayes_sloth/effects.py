@@ -1,15 +1,21 @@
-"""The joint prior of family effects: correlated over skills, inherited from parent families."""
+"""Effects of families on skills, correlated and inherited, and of their lines on single benchmarks."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from numpyro.distributions import Distribution, constraints
 
+from bayes_sloth.lines import AskedLines
+
 Values = Any
+
+# Most lines have hardly anything of their own on most benchmarks, a few have a lot (answers in a format that
+# the extraction misses, training on a benchmark's own kind of items): tails as heavy as a variance allows.
+FREEDOM: Final = 3.0
 
 
 def inherit(innovation: Values, parent: Values, share: Values) -> Values:
@@ -115,3 +121,55 @@ class FamilyEffects(Distribution):  # type: ignore[misc]
 
         flat = jax.vmap(one)(own.reshape((-1, *self.loc.shape)))
         return flat.reshape(own.shape)
+
+
+def handed_on(own: Values, base: Values) -> Values:
+    r"""Return the effects of lines, a tuned one on top of its base: :math:`u_l = v_l + v_{b(l)}`.
+
+    Parameters
+    ----------
+    own : array, dims (line, benchmark)
+        What is a line's own.
+    base : array of int, dims (line)
+        Number of the base line, -1 for none.
+
+    Returns
+    -------
+    array, dims (line, benchmark)
+        Effects.
+
+    Examples
+    --------
+    >>> handed_on(jnp.array([[1.0], [0.5]]), jnp.array([-1, 0])).tolist()
+    [[1.0], [1.5]]
+    """
+    return own + _where(base, own)
+
+
+def drawn_specific(lines: AskedLines, effect: Values, scale: Values, key: jax.Array) -> Values:
+    """Return the specific effects of models asked about, drawn for lines that were not fitted.
+
+    Parameters
+    ----------
+    lines : AskedLines
+        Of the models.
+    effect : array, dims (line of the fit, benchmark)
+        One draw of the fitted lines' effects.
+    scale : array, dims (benchmark)
+        Of the effects.
+    key : random key
+        Of the draw; models of one line share it.
+
+    Returns
+    -------
+    array, dims (model, benchmark)
+        In logits.
+    """
+    new = scale * jax.random.t(key, FREEDOM, (lines.fitted.size, scale.size)) + _where(lines.beside, effect)
+    own = jnp.where((lines.fitted >= 0)[:, None], effect[lines.fitted], new)
+    return handed_on(own, lines.base)[lines.model]
+
+
+def _where(number: Values, effect: Values) -> Values:
+    """Return the effects of numbered lines, 0 for none."""
+    return jnp.where((number >= 0)[:, None], effect[number], 0.0)

@@ -9,8 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.design import logits, typical_logits
+from bayes_sloth.lines import lines_in
 from bayes_sloth.model import BenchmarkCurve, scores_of
-from bayes_sloth.names import FLOOR, SCORE
+from bayes_sloth.names import FAMILY, FLOOR, INSTRUCT, SCORE
 from bayes_sloth.spec import ModelSpec
 
 
@@ -48,17 +49,26 @@ def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
         Shares of items solved.
     """
     posterior = tree["posterior"].dataset
-    pivot = jnp.asarray(pivots(tree))
-    names = ("model_skill", *BenchmarkCurve._fields)
+    pivot, line = jnp.asarray(pivots(tree)), _line_of_models(tree)
+    names = ("model_skill", "specific", *BenchmarkCurve._fields)
     flat = {
         name: jnp.asarray(posterior[name].values.reshape(-1, *posterior[name].shape[2:])) for name in names
     }
 
     def one(draw: dict[str, jax.Array]) -> jax.Array:
         benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
-        expected: jax.Array = scores_of(draw["model_skill"], benchmark, pivot, spec.link)[1]
+        expected: jax.Array = scores_of(
+            draw["model_skill"], draw["specific"][line], benchmark, pivot, spec.link
+        )[1]
         return expected
 
     found = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=50))(flat)
     sizes = posterior.sizes
     return np.asarray(found).reshape(sizes["chain"], sizes["draw"], *found.shape[1:])
+
+
+def _line_of_models(tree: xr.DataTree) -> NDArray[np.int64]:
+    known = tree["constant_data"].dataset
+    numbers = {name: number for number, name in enumerate(tree["posterior"].dataset[FAMILY].values)}
+    family = np.array([numbers[name] for name in known[FAMILY].values])
+    return lines_in(family, np.asarray(known[INSTRUCT].values, dtype=float)).model

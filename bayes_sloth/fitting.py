@@ -13,11 +13,23 @@ import xarray as xr
 
 from bayes_sloth.convergence import Convergence, convergence
 from bayes_sloth.design import design_of
+from bayes_sloth.distrust import distrust_in_words, distrusted
 from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning, unknown_name
 from bayes_sloth.expectation import expected_scores
 from bayes_sloth.identify import anchors_of, check_anchors, measured_enough, telling_anchors
 from bayes_sloth.modes import Modes, around_mode, find_modes
-from bayes_sloth.names import BENCHMARK, CHAIN, COVARIATE, COVARIATES, DRAW, FAMILY, MODEL, SITE_DIMS, SKILL
+from bayes_sloth.names import (
+    BENCHMARK,
+    CHAIN,
+    COVARIATE,
+    COVARIATES,
+    DRAW,
+    FAMILY,
+    LINE,
+    MODEL,
+    SITE_DIMS,
+    SKILL,
+)
 from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
 from bayes_sloth.sampling import Chains, prepare, run_nuts
 from bayes_sloth.scores import Scores
@@ -36,7 +48,7 @@ NORMAL: Final = (
     'fit with method="nuts" before you bet on it.'
 )
 SEVERAL: Final = (
-    "no two starts ended at the same mode: another seed may give another answer; "
+    "no two starts ended at the best mode: another seed may give another answer; "
     'fit with method="nuts", which averages over modes.'
 )
 
@@ -119,6 +131,10 @@ def fit(
         versions=versions_of_packages(),
         data_digest=scores.digest,
         settings={"chains": int(chains), "draws": int(draws), "warmup": int(warmup)},
+        findings=(
+            _modes_in_words(modes),
+            *distrust_in_words(distrusted(tree, spec, expected_scores(tree, spec))),
+        ),
     )
     return Posterior(tree, spec, report)
 
@@ -191,6 +207,7 @@ def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
         MODEL: list(scores.models),
         BENCHMARK: list(scores.benchmarks),
         FAMILY: list(scores.families),
+        LINE: found.space.design.lines.names(scores.families),
         SKILL: list(spec.anchors or ()),
         COVARIATE: list(COVARIATES[: values["slope"].shape[-1]]),
     }
@@ -218,6 +235,13 @@ def _judged(
         return found.status, found.messages
     words = POINT if method == "map" else NORMAL
     return FitStatus.NOT_TRUSTED, (words,) if modes.agree else (words, SEVERAL)
+
+
+def _modes_in_words(modes: Modes) -> str:
+    starts = modes.losses.size
+    if modes.count == 1:
+        return f"one mode was found: all {starts} starts ended there."
+    return f"several modes were found: {starts} starts ended at {modes.count} of them."
 
 
 def converged(tree: xr.DataTree, spec: ModelSpec) -> Convergence:

@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpyro
 from numpyro import deterministic, sample
-from numpyro.distributions import Beta, LogNormal, Normal
+from numpyro.distributions import Beta, LogNormal, Normal, StudentT
 
 from bayes_sloth import curve
 from bayes_sloth.design import Covariate, Design
-from bayes_sloth.effects import FamilyEffects, unit_lower
+from bayes_sloth.effects import FREEDOM, FamilyEffects, handed_on, unit_lower
 from bayes_sloth.observation import score_law
 from bayes_sloth.spec import ModelSpec, Priors
 
 Values = Any
 
 # Scales that a joint mode would drive to zero or to excess; point estimates hold them at their prior medians.
-GROUP_SCALES = ("family_scale", "tuning_scale", "deviation_scale")
+GROUP_SCALES = ("family_scale", "tuning_scale", "deviation_scale", "specific_scale")
 
 
 class BenchmarkCurve(NamedTuple):
@@ -40,13 +40,17 @@ class BenchmarkCurve(NamedTuple):
     lower: Values
 
 
-def scores_of(skill: Values, benchmark: BenchmarkCurve, pivot: Values, link: str) -> tuple[Values, Values]:
+def scores_of(
+    skill: Values, specific: Values, benchmark: BenchmarkCurve, pivot: Values, link: str
+) -> tuple[Values, Values]:
     """Return the share of the range reached and the expected score of every model on every benchmark.
 
     Parameters
     ----------
     skill : array, dims (model, skill)
         Skills.
+    specific : array, dims (model, benchmark)
+        What the models' lines have of their own, in logits.
     benchmark : BenchmarkCurve
         One draw of the benchmarks' parameters.
     pivot : array, dims (benchmark)
@@ -59,7 +63,7 @@ def scores_of(skill: Values, benchmark: BenchmarkCurve, pivot: Values, link: str
     share, expected : array, dims (model, benchmark)
         Shares of the range above the floor; shares of items solved.
     """
-    eta = curve.predictor(skill, benchmark.loading, benchmark.intercept)
+    eta = curve.predictor(skill, benchmark.loading, benchmark.intercept, specific)
     share = curve.share_reached(eta, pivot, benchmark.reach, benchmark.asymmetry, link=link)
     return share, curve.expected_score(share, benchmark.lower)
 
@@ -79,15 +83,22 @@ def sloth(design: Design, spec: ModelSpec) -> None:
     size = _effective_size(log_size, design, priors)
     slope = _slope(design, spec)
     skill_mean = sample("skill_mean", Normal(design.pivot[design.anchors], priors.intercept_sd).to_event(1))
-    bend = _curvature(priors)
+    bend = _curvature(design, priors)
     level = _family_level(design, priors, skill_mean, slope, bend)
     tuning = _family_tuning(design, priors)
-    x = curve.covariates(size, log_tokens, *bend)[:, : slope.shape[1]]
+    x = curve.covariates(size, log_tokens, *bend)
     tuned = curve.tuning(
         jnp.asarray(design.instruct), tuning[design.family], _tuning_slope(design, priors), size
     )
     skill = curve.skills(level[design.family], slope, x, tuned, _deviation(design, spec))
-    _observe(design, spec, deterministic("model_skill", skill), _benchmark_curve(design, spec))
+    found = scores_of(
+        deterministic("model_skill", skill),
+        _specific(design, spec)[design.lines.model],
+        _benchmark_curve(design, spec),
+        jnp.asarray(design.pivot),
+        spec.link,
+    )
+    _observe(design, spec, *found)
 
 
 def _filled(covariate: Covariate, name: str, shift: Values) -> Values:
@@ -123,8 +134,8 @@ def _slope(design: Design, spec: ModelSpec) -> Values:
     return sample("slope", one.expand([design.anchors.size, len(mean)]).to_event(2))
 
 
-def _curvature(priors: Priors) -> tuple[Values, Values]:
-    one = Normal(priors.curvature_mean, priors.curvature_sd)
+def _curvature(design: Design, priors: Priors) -> tuple[Values, Values]:
+    one = Normal(priors.curvature_mean, priors.curvature_sd).expand([design.anchors.size]).to_event(1)
     return sample("size_curvature", one), sample("token_curvature", one)
 
 
@@ -147,7 +158,7 @@ def _family_level(
     if design.has_parents:
         share = sample("inheritance", Beta(priors.inheritance_shape, priors.inheritance_shape))
     center = jnp.asarray(design.places.center)
-    there = curve.covariates(center[:, 0], center[:, 1], *bend)[:, : slope.shape[1]] @ slope.T
+    there = curve.growth(slope, curve.covariates(center[:, 0], center[:, 1], *bend))
     lower = unit_lower(raw, skills)
     law = FamilyEffects(skill_mean[None, :] + there, scale, lower, jnp.asarray(design.parent), share)
     level = sample("family_skill", law) - there
@@ -185,6 +196,17 @@ def _deviation(design: Design, spec: ModelSpec) -> Values:
     return deterministic("deviation", unit * scale[None, :])
 
 
+def _specific(design: Design, spec: ModelSpec) -> Values:
+    """Return what every line has of its own on every benchmark, a tuned line on top of its base line."""
+    shape = (design.lines.base.size, design.floor.size)
+    if not spec.specific:
+        return deterministic("specific", jnp.zeros(shape))
+    p = spec.priors
+    scale = sample("specific_scale", _log_normal(p.specific_scale_mean, p.specific_scale_sd, shape[1]))
+    raw = sample("specific_raw", StudentT(FREEDOM).expand(shape).to_event(2))
+    return deterministic("specific", handed_on(raw * scale[None, :], design.lines.base))
+
+
 def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     p, benchmarks, skills = spec.priors, design.floor.size, design.anchors.size
     free = jnp.setdiff1d(jnp.arange(benchmarks), design.anchors, size=benchmarks - skills, assume_unique=True)
@@ -210,9 +232,8 @@ def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     return BenchmarkCurve(loading, intercept, deterministic("reach", reach), asymmetry, lower)
 
 
-def _observe(design: Design, spec: ModelSpec, skill: Values, benchmark: BenchmarkCurve) -> None:
+def _observe(design: Design, spec: ModelSpec, share: Values, expected: Values) -> None:
     p, benchmarks = spec.priors, design.floor.size
-    share, expected = scores_of(skill, benchmark, jnp.asarray(design.pivot), spec.link)
     misfit = sample("misfit", _log_normal(p.misfit_mean, p.misfit_sd, benchmarks))
     tail: Values = jnp.ones(())
     if spec.likelihood == "student_t":

@@ -53,13 +53,19 @@ class Modes:
         """Whether at least two starts ended at the best mode."""
         return bool(self.losses.size > 1 and self.losses[1] - self.losses[0] < SAME_MODE)
 
+    @property
+    def count(self) -> int:
+        """How many different modes the starts ended at."""
+        return 1 + int((np.diff(self.losses) >= SAME_MODE).sum())
+
 
 def held(design: Design, spec: ModelSpec) -> dict[str, Values]:
-    """Return what a mode is conditioned on: group scales at their prior medians, and no departures.
+    """Return what a mode is conditioned on: group scales at their prior medians, no departures.
 
     A joint mode over effects and their scales drives the scales to zero or to excess, and one over departures
-    fits as many benchmarks without error as there are skills, which ones by chance. A mode given these does
-    neither, and is a good place to start a sampler.
+    fits as many benchmarks without error as there are skills, which ones by chance; what is
+    specific to lines is a departure too. A mode given these does neither, and is a good place to start a
+    sampler.
 
     Parameters
     ----------
@@ -73,12 +79,15 @@ def held(design: Design, spec: ModelSpec) -> dict[str, Values]:
     dict of arrays
         By site name.
     """
-    names = [name for name in GROUP_SCALES if spec.deviation or name != "deviation_scale"]
-    fixed = {
-        name: jnp.full(spec.skills, float(np.exp(getattr(spec.priors, f"{name}_mean")))) for name in names
-    }
+    benchmarks = design.floor.size
+    absent = {"deviation_scale": not spec.deviation, "specific_scale": not spec.specific}
+    sizes = {name: spec.skills for name in GROUP_SCALES} | {"specific_scale": benchmarks}
+    medians = {name: float(np.exp(getattr(spec.priors, f"{name}_mean"))) for name in GROUP_SCALES}
+    fixed = {n: jnp.full(sizes[n], medians[n]) for n in GROUP_SCALES if not absent.get(n, False)}
     if spec.deviation:
         fixed["deviation_raw"] = jnp.zeros((design.family.size, spec.skills))
+    if spec.specific:
+        fixed["specific_raw"] = jnp.zeros((design.lines.base.size, benchmarks))
     return fixed
 
 

@@ -10,7 +10,9 @@ MODEL: Final = "model"
 BENCHMARK: Final = "benchmark"
 FAMILY: Final = "family"
 SKILL: Final = "skill"
+PROB: Final = "prob"
 COVARIATE: Final = "covariate"
+LINE: Final = "line"
 
 PARAMS_B: Final = "params_b"
 ACTIVE_PARAMS_B: Final = "active_params_b"
@@ -36,6 +38,8 @@ UNITS: Final = {
 # Dims of every sampled or derived quantity after (chain, draw); one that is not named here is a scalar.
 SITE_DIMS: Final = {
     "slope": (SKILL, COVARIATE),
+    "size_curvature": (SKILL,),
+    "token_curvature": (SKILL,),
     "skill_mean": (SKILL,),
     "family_scale": (SKILL,),
     "family_correlation": ("skill_pair",),
@@ -50,6 +54,8 @@ SITE_DIMS: Final = {
     "model_skill": (MODEL, SKILL),
     "log_size": (MODEL,),
     "log_tokens": (MODEL,),
+    "specific_scale": (BENCHMARK,),
+    "specific": (LINE, BENCHMARK),
     "loading": (BENCHMARK, SKILL),
     "intercept": (BENCHMARK,),
     "lower": (BENCHMARK,),

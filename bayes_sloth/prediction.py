@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bayes_sloth import curve
 from bayes_sloth.design import design_of
-from bayes_sloth.effects import inherit, unit_lower
+from bayes_sloth.effects import drawn_specific, inherit, unit_lower
 from bayes_sloth.errors import InputError
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
@@ -43,6 +43,7 @@ SITES: Final = (
         "inheritance",
     ),
     *("tuning", "tuning_slope", "tuning_scale", "family_tuning", "deviation_scale", "deviation"),
+    *("specific", "specific_scale"),
     *("log_size", "log_tokens", "moe_weight", "misfit", "tail", *BenchmarkCurve._fields),
 )
 
@@ -229,11 +230,13 @@ def _forecast(
     questions: Questions, posterior: Posterior, draw: Draw, key: jax.Array
 ) -> tuple[Values, Values]:
     """Return one draw of the expected and of the observed scores of all models asked about."""
-    keys = jax.random.split(key, 3)
+    keys = jax.random.split(key, 4)
     draw = _with_priors(draw, posterior.spec.priors, keys[2])
     benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
     skill = _skill(questions, draw, keys[0])
-    share, expected = scores_of(skill, benchmark, jnp.asarray(questions.pivot), posterior.spec.link)
+    scale = draw.get("specific_scale", jnp.zeros(questions.pivot.size))
+    specific = drawn_specific(questions.lines, draw["specific"], scale, keys[3])
+    share, expected = scores_of(skill, specific, benchmark, jnp.asarray(questions.pivot), posterior.spec.link)
     expected = jnp.clip(expected, 0.0, 1.0)  # a floor of 0 is known to two points only, on either side
     parts = (share, expected, draw["misfit"], jnp.asarray(questions.items), draw.get("tail", 1.0))
     return expected, score_law(posterior.spec.likelihood, *parts).sample(keys[1])
@@ -256,7 +259,7 @@ def _skill(questions: Questions, draw: Draw, key: jax.Array) -> Values:
     log_tokens = questions.log_tokens.drawn(draw["log_tokens"], moved, token_key)
     size = curve.effective_log_size(log_size, jnp.asarray(questions.log_active_share), draw["moe_weight"])
     bend = (draw["size_curvature"], draw["token_curvature"])
-    x = curve.covariates(size, log_tokens, *bend)[:, : draw["slope"].shape[1]]
+    x = curve.covariates(size, log_tokens, *bend)
     level = draw["skill_mean"] + _efficiency(questions, draw, family_key)[questions.family]
     effect = _tuning(questions, draw, tuning_key)[questions.family]
     tuning = curve.tuning(jnp.asarray(questions.instruct), effect, draw["tuning_slope"], size)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bayes_sloth.covariates import features_of, unknown_given
 from bayes_sloth.design import HALF, Covariate, Design, active_share, parents
 from bayes_sloth.deviations import Places, conditional
+from bayes_sloth.lines import AskedLines, asked_lines
 from bayes_sloth.names import FAMILY, INSTRUCT, ITEMS, PARAMS_B, TOKENS_T
 from bayes_sloth.scores import Scores
 
@@ -69,6 +70,8 @@ class Questions:
         Number of the parent; -1 for none, and for every known family.
     instruct : array, dims (model)
         1 = instruction-tuned.
+    lines : AskedLines
+        Base and tuned models of a family apart.
     log_size, log_tokens : Drawable
         Scaled logs.
     log_active_share : array, dims (model)
@@ -85,6 +88,7 @@ class Questions:
     new_families: tuple[str, ...]
     parent: Ints
     instruct: Floats
+    lines: AskedLines
     log_size: Drawable
     log_tokens: Drawable
     log_active_share: Floats
@@ -127,6 +131,7 @@ def questions_of(design: Design, fitted: pd.DataFrame, asked: pd.DataFrame, scor
         new_families=new,
         parent=parents(asked[asked[FAMILY].isin(new)], numbers),  # known families' effects hold theirs
         instruct=instruct,
+        lines=asked_lines(design.lines, family, instruct),
         log_size=log_size,
         log_tokens=log_tokens,
         log_active_share=share,

@@ -16,6 +16,7 @@ from numpyro.infer.util import constrain_fn
 from bayes_sloth.covariates import Scale, Scaling, Unknown
 from bayes_sloth.design import Covariate, Design
 from bayes_sloth.deviations import Places
+from bayes_sloth.lines import Lines
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.modes import climb, held
 from bayes_sloth.observation import score_law
@@ -30,7 +31,7 @@ BATCH: Final = 50
 # Names and flags shape a program; all else of a design is data, and may differ from fit to fit.
 _SHAPE: Final = ("families", "has_parents", "has_experts")
 
-for _kind in (Scale, Scaling, Unknown, Covariate, Places, Design):
+for _kind in (Scale, Scaling, Unknown, Covariate, Lines, Places, Design):
     _names = [entry.name for entry in fields(_kind)]
     jax.tree_util.register_dataclass(
         _kind, [n for n in _names if n not in _SHAPE], [n for n in _names if n in _SHAPE]
@@ -203,12 +204,14 @@ def drawn_scores(space: Space, vectors: Values, key: jax.Array) -> tuple[Values,
         Shares of items solved.
     """
     design, spec = space.design, space.spec
+    pivot = jnp.asarray(design.pivot)
 
     def one(item: tuple[Values, jax.Array]) -> tuple[Values, Values]:
         vector, key = item
         draw = constrain_fn(space.model, (), {}, space.named(vector), return_deterministic=True)
         benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
-        share, expected = scores_of(draw["model_skill"], benchmark, jnp.asarray(design.pivot), spec.link)
+        specific = draw["specific"][design.lines.model]
+        share, expected = scores_of(draw["model_skill"], specific, benchmark, pivot, spec.link)
         expected = jnp.clip(expected, 0.0, 1.0)
         parts = (share, expected, draw["misfit"], jnp.asarray(design.items), draw.get("tail", 1.0))
         return expected, score_law(spec.likelihood, *parts).sample(key)

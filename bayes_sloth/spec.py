@@ -8,7 +8,7 @@ from typing import Any, Final
 from bayes_sloth.errors import InputError, unknown_name
 
 LINKS: Final = ("richards", "logistic")
-LIKELIHOODS: Final = ("student_t", "normal", "beta_binomial")
+LIKELIHOODS: Final = ("student_t", "normal", "beta_binomial", "beta")
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ class Priors:
     # A family departs from the shared slopes by about a fifth of a logit for every factor of five in size.
     deviation_scale_mean: float = -1.6  # exp(-1.6) = 0.2
     deviation_scale_sd: float = 0.5
+    # What is specific to a line on one benchmark is a tenth of a logit: two points and a half at mid-range.
+    specific_scale_mean: float = -2.3  # exp(-2.3) = 0.1
+    specific_scale_sd: float = 0.6
     # Chance floors are known to about a point: prompts and extraction move them.
     lower_sd: float = 0.02
     # Wrong keys and ambiguous items cap benchmarks at 80 to 97 percent: logit of the reach.
@@ -94,12 +97,15 @@ class ModelSpec:
         Number of skills d. Four forecast held-out siblings better than the published three.
     link : {"richards", "logistic"}
         Curve from skill to score. Richards, because hard benchmarks rise late and saturate early.
-    likelihood : {"student_t", "normal", "beta_binomial"}
+    likelihood : {"student_t", "normal", "beta_binomial", "beta"}
         Observation law. Student-t, because published tables hold faulty runs.
     interaction : bool
         Whether log size times log tokens enters the law; the paper has it.
     deviation : bool
         Whether families may depart from the shared slopes. Without it intervals are too narrow.
+    specific : bool
+        Whether a family's base or tuned models may have something of their own on single benchmarks, apart
+        from their skills (the specific factors of factor analysis).
     anchors : tuple of str, optional
         One benchmark a skill, whose logit is that skill's unit; chosen from the data where None.
     priors : Priors
@@ -121,6 +127,7 @@ class ModelSpec:
     likelihood: str = "student_t"
     interaction: bool = True
     deviation: bool = True
+    specific: bool = True
     anchors: tuple[str, ...] | None = None
     priors: Priors = field(default_factory=Priors)
 

@@ -210,15 +210,17 @@ def mean_scores(
     size = size + values.get("moe_weight", np.array(0.0)) * share
     slope = values["slope"]
 
-    def products(s: Floats, t: Floats) -> Floats:
-        k, m = values["size_curvature"], values["token_curvature"]
-        s, t = (1 - np.exp(-k * s)) / k, (1 - np.exp(-m * t)) / m
-        return np.stack([s, t, s * t][: slope.shape[1]], axis=1)
+    def grown(s: Floats, t: Floats) -> Floats:
+        columns = []
+        for b, k, m in zip(slope, values["size_curvature"], values["token_curvature"], strict=True):
+            g, h = (1 - np.exp(-k * s)) / k, (1 - np.exp(-m * t)) / m
+            columns.append(sum(c * x for c, x in zip(b, (g, h, g * h), strict=False)))
+        return np.stack(columns, axis=1)
 
     # A family's skill at its own centre is sampled; its level is what is left at average size and tokens.
-    level = values["family_skill"] - products(*centre.T) @ slope.T
+    level = values["family_skill"] - grown(*centre.T)
     instruct = facts["instruct"].to_numpy(dtype=float)
-    skill = level[f] + products(size, tokens) @ slope.T
+    skill = level[f] + grown(size, tokens)
     # Tuning does more, or less, for larger models.
     tuned = _tuning(facts, families, values)[f] + np.outer(size, values["tuning_slope"])
     skill = skill + instruct[:, None] * tuned
@@ -227,6 +229,7 @@ def mean_scores(
         skill = skill + values["deviation_scale"] * (root @ values["deviation_raw"])
     pivot = typical_logit(np.asarray(scores.data["score"].values), floor)
     eta = _predictor(skill, scores.benchmarks, anchors, pivot, values)
+    eta = eta + _specific(facts, families, values)
     typical = 1 / (1 + np.exp(-pivot))
     reach = typical + (1 - typical) / (1 + np.exp(-values["reach_logit"]))
     asymmetry = values["asymmetry"] if law == "richards" else np.ones(pivot.size)
@@ -242,6 +245,18 @@ def _tuning(facts: pd.DataFrame, families: list[str], values: Values) -> Floats:
         raw = values["family_tuning_raw"][k]
         rows.append(raw if len(kinds) == 2 else values["tuning"] + values["tuning_scale"] * raw)
     return np.array(rows)
+
+
+def _specific(facts: pd.DataFrame, families: list[str], values: Values) -> Floats:
+    """Return what lines have of their own: base before tuned, family by family, tuned on top of base."""
+    pairs = list(zip(facts["family"], facts["instruct"] > 0, strict=True))
+    lines = [(name, tuned) for name in families for tuned in (False, True) if (name, tuned) in pairs]
+    own = values["specific_raw"] * values["specific_scale"]
+    total = {line: own[n] for n, line in enumerate(lines)}
+    for name, tuned in lines:
+        if tuned and (name, False) in total:
+            total[name, True] = own[lines.index((name, True))] + own[lines.index((name, False))]
+    return np.array([total[pair] for pair in pairs])
 
 
 def _predictor(

@@ -30,10 +30,10 @@ ORDER = (
     # scores held out
     *("folds", "kinship", "fold_tables", "protocols"),
     # a table as the model sees it
-    *("covariates", "deviations", "design", "identify"),
+    *("covariates", "deviations", "lines", "design", "identify"),
     # the model, and fits of it
     *("observation", "effects", "model", "simulation", "space", "modes", "sampling", "refitting"),
-    *("posterior", "expectation", "convergence", "fitting"),
+    *("posterior", "expectation", "convergence", "distrust", "fitting"),
     # what a fit says
     *("questions", "prediction", "conditioning", "skill_tables", "metrics", "checking", "calibration"),
     # judging and using it
@@ -44,8 +44,17 @@ ORDER = (
 OUTSIDE = {"__init__", "__main__"}
 TAKES_THE_PACKAGE = {"cli"}
 MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space"}
-MAY_LOAD_JAX |= {"modes", "sampling", "refitting", "expectation", "convergence", "fitting", "questions"}
-MAY_LOAD_JAX |= {"prediction", "conditioning", "checking", "calibration", "downstream", "items", "plan"}
+MAY_LOAD_JAX |= {"modes", "sampling", "refitting", "expectation", "convergence", "distrust", "fitting"}
+MAY_LOAD_JAX |= {
+    "questions",
+    "prediction",
+    "conditioning",
+    "checking",
+    "calibration",
+    "downstream",
+    "items",
+    "plan",
+}
 HEAVY = ("pandas", "jax", "numpyro", "xarray")  # what neither `import bayes_sloth` nor `--help` may load
 DRAWS = {"plots", "report"}
 

@@ -96,15 +96,29 @@ def test_the_oracle_notices_a_wrong_mean() -> None:
 def test_the_law_broadcasts_nothing_by_accident() -> None:
     three, four = jnp.linspace(-1, 1, 3), jnp.linspace(0.1, 0.4, 4)
     with jax.numpy_rank_promotion("raise"):
-        design = curve.covariates(three, three + 1, jnp.array(0.3), jnp.array(0.1))
+        design = curve.covariates(three, three + 1, jnp.array([0.3, 0.2]), jnp.array([0.1, 0.0]))
         size = curve.effective_log_size(three, -jnp.ones(3), jnp.array(0.5))
         tuned = curve.tuning(jnp.ones(3), jnp.ones((3, 2)), jnp.ones(2), size)
         skill = curve.skills(jnp.ones((3, 2)), jnp.ones((2, 3)), design, tuned, jnp.ones((3, 2)))
-        eta = curve.predictor(skill, jnp.ones((4, 2)), four)
+        eta = curve.predictor(skill, jnp.ones((4, 2)), four, jnp.ones((3, 4)))
         for link in ("richards", "logistic"):
             share = curve.share_reached(eta, 0 * four, 0.9 * jnp.ones(4), jnp.ones(4), link=link)
             assert curve.expected_score(share, four).shape == (3, 4)
     assert size.shape == (3,)
+
+
+def test_every_skill_grows_by_its_own_powers() -> None:
+    """Against the sum written out, one model and skill after the other."""
+    rng = np.random.default_rng(0)
+    size, tokens, k, m, slope = (rng.normal(size=n) for n in (3, 3, 2, 2, (2, 3)))
+    found = curve.growth(
+        jnp.asarray(slope), curve.covariates(*(jnp.asarray(v) for v in (size, tokens, k, m)))
+    )
+    for i in range(3):
+        for a in range(2):
+            g, h = (1 - np.exp(-k[a] * size[i])) / k[a], (1 - np.exp(-m[a] * tokens[i])) / m[a]
+            wanted = slope[a] @ np.array([g, h, g * h])
+            assert found[i, a] == pytest.approx(wanted, abs=1e-12)
 
 
 def test_tuning_is_the_formula_and_nothing_for_base_models() -> None:
@@ -118,7 +132,7 @@ def test_tuning_is_the_formula_and_nothing_for_base_models() -> None:
 
 def test_a_wrong_shape_is_refused() -> None:
     with pytest.raises(Exception, match=r"curve\.predictor"):
-        curve.predictor(jnp.ones((3, 2)), jnp.ones((4, 3)), jnp.ones(4))
+        curve.predictor(jnp.ones((3, 2)), jnp.ones((4, 3)), jnp.ones(4), jnp.ones((3, 4)))
 
 
 def test_effective_size_runs_from_total_to_active_parameters() -> None:
@@ -138,7 +152,7 @@ def test_the_models_effective_size_has_the_right_limits(weight: float) -> None:
     anchors = scores.benchmarks[:1]
     spec = ModelSpec(skills=1, interaction=False, deviation=False, anchors=anchors)
     design = design_of(scores, anchors)
-    fixed = {"slope": jnp.array([[1.0, 0.0]]), "size_curvature": jnp.array(0.0)}
+    fixed = {"slope": jnp.array([[1.0, 0.0]]), "size_curvature": jnp.zeros(1)}
     traces = [traced(design, spec, 0, moe_weight=jnp.array(w), **fixed) for w in (0.0, weight)]
     skill = [trace["model_skill"]["value"] for trace in traces]
     params = scores.metadata["params_b"].to_numpy(dtype=float)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from oracles import link, typical_logit
 from scipy import stats
 
 import bayes_sloth as bs
+from bayes_sloth.distrust import distrust_in_words, distrusted
 from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning
 from bayes_sloth.expectation import expected_scores
 from bayes_sloth.fitting import NORMAL, POINT, converged
@@ -65,7 +67,7 @@ def test_every_method_gives_the_same_groups_dims_and_labels(method: str) -> None
 
 def test_every_quantity_has_the_dims_that_names_gives_it(fit: bs.Posterior) -> None:
     posterior = fit.data["posterior"].dataset
-    scalars = {"tail", "moe_weight", "inheritance", "size_curvature", "token_curvature"}
+    scalars = {"tail", "moe_weight", "inheritance"}
     expected = set(SITE_DIMS) - {"log_likelihood"} | scalars
     assert set(posterior.data_vars) == expected
     for name, value in posterior.data_vars.items():
@@ -275,3 +277,14 @@ def test_no_finite_start_is_a_fit_error(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_warnings_of_a_fit_are_of_their_own_kind() -> None:
     assert issubclass(FitWarning, UserWarning) and not issubclass(FitWarning, InputWarning)
+
+
+@pytest.mark.parametrize("fit", [map_fit, nuts_fit])
+def test_a_report_says_how_many_modes_were_found_and_which_rows_look_wrong(fit: Any) -> None:
+    modes, *rows = fit().report.findings
+    assert modes.startswith(
+        ("one mode was found: all 4 starts", "several modes were found: 4 starts ended at")
+    )
+    expected = expected_scores(fit().data, fit().spec)
+    assert tuple(rows) == distrust_in_words(distrusted(fit().data, fit().spec, expected))
+    assert modes in repr(fit())

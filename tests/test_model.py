@@ -70,8 +70,11 @@ def moved(values: Sites, old: Design, new: Design, models: Any, families: Any, e
     out = dict(values)
     for name in ("family_skill", "family_tuning_raw"):
         out[name] = values[name][families]
-    for name in ("lower", "reach_logit", "asymmetry", "misfit"):
+    for name in ("lower", "reach_logit", "asymmetry", "misfit", "specific_scale"):
         out[name] = values[name][exams]
+    lines = [2 * families[f] + t for f, t in zip(new.lines.family, new.lines.tuned, strict=True)]
+    places = {2 * f + t: n for n, (f, t) in enumerate(zip(old.lines.family, old.lines.tuned, strict=True))}
+    out["specific_raw"] = values["specific_raw"][jnp.array([places[line] for line in lines])][:, exams]
     whole = np.full((old.floor.size, 3), np.nan)
     whole[old.free] = np.column_stack([values["loading_free"], values["predictor_free"]])
     free = whole[exams][new.free]
@@ -111,7 +114,7 @@ def test_reordering_the_table_leaves_the_density(seed: int, monkeypatch: pytest.
     before, after = trace_of(old, start), trace_of(new, there)
     mean = before["score"]["fn"].base_dist.mean_score[models][:, exams]
     np.testing.assert_allclose(after["score"]["fn"].base_dist.mean_score, mean, atol=1e-9)
-    wrong = moved(start, old, new, models, np.roll(families, 1), exams)
+    wrong = there | {"family_skill": jnp.roll(there["family_skill"], 1, axis=0)}
     assert density(new, wrong) != pytest.approx(density(old, start), abs=1e-3)
 
 
@@ -171,6 +174,7 @@ def test_the_density_of_scores_is_scipys_student_t() -> None:
 
 def test_named_quantities_have_the_shapes_of_their_labels() -> None:
     sizes = {"model": 11, "benchmark": 4, "skill": 2, "family": 6, "covariate": 3, "skill_pair": 1}
+    sizes["line"] = design().lines.base.size
     trace = trace_of(design(), values())
     for name, dims in SITE_DIMS.items():
         if name != "log_likelihood":
@@ -188,6 +192,7 @@ def test_anchors_read_their_own_skill() -> None:
     ("settings", "gone"),
     [
         ({"deviation": False}, {"deviation_scale", "deviation_raw"}),
+        ({"specific": False}, {"specific_scale", "specific_raw"}),
         ({"likelihood": "normal"}, {"tail"}),
         ({"likelihood": "beta_binomial", "link": "logistic"}, {"tail", "asymmetry"}),
     ],

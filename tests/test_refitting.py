@@ -188,13 +188,19 @@ def minus_log_normal(value: Any, mean: Any = 0.0, sd: Any = 1.0) -> float:
     return float(-stats.norm.logpdf(value, mean, sd).sum())
 
 
+def minus_log_t(value: Any) -> float:
+    return float(-stats.t.logpdf(value, 3).sum())
+
+
 def test_hidden_rows_are_worth_as_much_as_absent_ones() -> None:
-    """The last of each family: what is left over is the prior of their own departures."""
+    """The last of each family: what is left over is the prior of their own departures, and of a line gone."""
     gone = np.isin(list("abcdef"), ["c", "f"])
     masked = design_of(plain_table().hide(gone[:, None]), ("exam 0",))
     absent = design_of(plain_table().without(["c", "f"]), ("exam 0",))
-    with_them, without, values = potentials(masked, absent, {"deviation_raw": ~gone})
-    assert with_them - without == pytest.approx(minus_log_normal(values["deviation_raw"][gone]), abs=1e-8)
+    tuned = np.array([False, True, False, False])  # family x has no tuned model but c
+    with_them, without, values = potentials(masked, absent, {"deviation_raw": ~gone, "specific_raw": ~tuned})
+    prior = minus_log_normal(values["deviation_raw"][gone]) + minus_log_t(values["specific_raw"][tuned])
+    assert with_them - without == pytest.approx(prior, abs=1e-8)
 
 
 def test_a_hidden_family_is_worth_as_much_as_an_absent_one() -> None:
@@ -202,13 +208,15 @@ def test_a_hidden_family_is_worth_as_much_as_an_absent_one() -> None:
     gone = np.isin(list("abcdef"), ["d", "e", "f"])
     masked = design_of(plain_table().hide(gone[:, None]), ("exam 0",))
     absent = design_of(plain_table().without(["d", "e", "f"]), ("exam 0",))
-    rows = {"deviation_raw": ~gone, "family_skill": slice(0, 1), "family_tuning_raw": slice(0, 1)}
+    first, lines = slice(0, 1), slice(0, 2)
+    rows = {"deviation_raw": ~gone, "family_skill": first, "family_tuning_raw": first, "specific_raw": lines}
     with_it, without, values = potentials(masked, absent, rows)
-    bends = (float(values.get(name, 0.0)) for name in ("size_curvature", "token_curvature"))
+    bends = (float(values[name][0]) for name in ("size_curvature", "token_curvature"))
     size, tokens = (bent(x, k) for x, k in zip(masked.places.center[1], bends, strict=True))
     mean = values["skill_mean"] + values["slope"] @ np.array([size, tokens, size * tokens])
     prior = minus_log_normal(values["deviation_raw"][gone]) + minus_log_normal(values["family_tuning_raw"][1])
     prior += minus_log_normal(values["family_skill"][1], mean, np.exp(values["family_scale"]))
+    prior += minus_log_t(values["specific_raw"][2:])
     assert with_it - without == pytest.approx(prior, abs=1e-8)
 
 
@@ -304,7 +312,7 @@ def test_chains_of_a_fold_have_the_posterior_that_nuts_finds() -> None:
         theirs = np.asarray(jax.jit(partial(drawn_scores, chains.space))(rows, key)[0]).reshape(ours.shape)
     error = np.sqrt(sum(found.var((0, 1)) / effective_sample_size(found) for found in (ours, theirs)))
     np.testing.assert_array_less(np.abs(ours.mean((0, 1)) - theirs.mean((0, 1))), 5 * error)
-    assert effective_sample_size(ours).min() > 20
+    assert effective_sample_size(ours).min() > 10
     assert not np.array_equal(ours[0], ours[1])
 
 

@@ -42,7 +42,7 @@ def test_truth_is_named_as_a_posterior(made: Simulation) -> None:
         assert np.isfinite(variable.values).all(), name
     assert set(dims) - set(made.truth.data_vars) == {"log_likelihood"}
     scalars = {name for name, variable in made.truth.data_vars.items() if not variable.dims}
-    assert {"tail"} <= scalars <= {"tail", "inheritance", "moe_weight", "size_curvature", "token_curvature"}
+    assert {"tail"} <= scalars <= {"tail", "inheritance", "moe_weight"}
     assert tuple(made.truth["model"].values) == made.scores.models
     assert tuple(made.truth["family"].values) == made.scores.families
     assert tuple(made.truth["benchmark"].values) == made.scores.benchmarks
@@ -62,6 +62,8 @@ def test_the_seed_decides(made: Simulation) -> None:
 def test_expected_scores_follow_from_the_truth(made: Simulation) -> None:
     t, typical = made.truth, 1 / (1 + np.exp(-made.design.pivot))
     eta = t["model_skill"].values @ t["loading"].values.T + t["intercept"].values
+    pairs = list(zip(made.scores.metadata["family"], made.scores.metadata["instruct"], strict=True))
+    eta = eta + [t["specific"].sel(line=f"{family}{'*' * int(tuned)}").values for family, tuned in pairs]
     share = link(eta, typical, t["reach"].values, t["asymmetry"].values)
     lower = t["lower"].values
     np.testing.assert_allclose(t["expected"].values, lower + (1 - lower) * share, atol=1e-10)

@@ -64,7 +64,7 @@ def test_a_design_may_be_an_argument_of_a_compiled_program() -> None:
 
 def test_held_sites_are_no_parameters() -> None:
     free, fixed = set(space().named(space().start())), set(narrow().named(narrow().start()))
-    assert free - fixed == {*GROUP_SCALES, "deviation_raw"} and fixed < free
+    assert free - fixed == {*GROUP_SCALES, "deviation_raw", "specific_raw"} and fixed < free
 
 
 def test_holding_sites_takes_away_their_prior_and_no_more() -> None:
@@ -73,7 +73,8 @@ def test_holding_sites_takes_away_their_prior_and_no_more() -> None:
     for seed in (0, 1):
         inner = narrow().named(near_start(narrow(), seed))
         scales = {n: jnp.log(narrow().fixed[n]) for n in GROUP_SCALES}
-        whole = space().flat(inner | scales | {"deviation_raw": narrow().fixed["deviation_raw"]})
+        raw = {name: narrow().fixed[name] for name in ("deviation_raw", "specific_raw")}
+        whole = space().flat(inner | scales | raw)
         gaps.append(float(space().potential(whole) - narrow().potential(narrow().flat(inner))))
     assert gaps[0] == pytest.approx(gaps[1], abs=1e-8)
 

@@ -15,7 +15,7 @@ from bayes_sloth.assembly import assemble
 from bayes_sloth.catalogue import Benchmark
 from bayes_sloth.design import Design
 from bayes_sloth.errors import InputError, unknown_name
-from bayes_sloth.names import BENCHMARK, COVARIATE, COVARIATES, FAMILY, MODEL, SITE_DIMS, SKILL
+from bayes_sloth.names import BENCHMARK, COVARIATE, COVARIATES, FAMILY, LINE, MODEL, SITE_DIMS, SKILL
 from bayes_sloth.reading import read_models
 from bayes_sloth.scores import Scores
 from bayes_sloth.simulation.blank import blank_design, draws
@@ -130,7 +130,7 @@ def simulate(
     score = np.where(hidden, np.nan, values["score"])
     scores = assemble(facts, chosen, score)
     design = replace(design, score=np.where(hidden, 0.5, score), observed=~hidden)
-    return Simulation(scores, _truth(values, scores, spec), spec, design)
+    return Simulation(scores, _truth(values, scores, design, spec), spec, design)
 
 
 def _check_counts(*, seed: int, **counts: int) -> None:
@@ -168,7 +168,9 @@ def _hidden(numbers: np.random.Generator, shape: tuple[int, ...], missing: float
     return np.asarray(order < min(round(missing * models), models - 1))
 
 
-def _truth(values: dict[str, NDArray[np.float64]], scores: Scores, spec: ModelSpec) -> xr.Dataset:
+def _truth(
+    values: dict[str, NDArray[np.float64]], scores: Scores, design: Design, spec: ModelSpec
+) -> xr.Dataset:
     """Return the quantities that a posterior names, labelled."""
     dims = SITE_DIMS | {"expected": (MODEL, BENCHMARK)}
     kept = {name: (dims.get(name, ()), v) for name, v in values.items() if name in dims or v.ndim == 0}
@@ -176,6 +178,7 @@ def _truth(values: dict[str, NDArray[np.float64]], scores: Scores, spec: ModelSp
         MODEL: list(scores.models),
         BENCHMARK: list(scores.benchmarks),
         FAMILY: list(scores.families),
+        LINE: design.lines.names(scores.families),
         SKILL: list(spec.anchors or ()),
         COVARIATE: list(COVARIATES[: values["slope"].shape[-1]]),
     }

@@ -25,6 +25,7 @@ from bayes_sloth.design import (
     tuned_both_ways,
 )
 from bayes_sloth.deviations import factor
+from bayes_sloth.lines import lines_in
 from bayes_sloth.model import BenchmarkCurve, scores_of, sloth
 from bayes_sloth.names import FAMILY, INSTRUCT, PARAMS_B, TOKENS_T
 from bayes_sloth.spec import ModelSpec
@@ -86,6 +87,7 @@ def blank_design(
         log_tokens=log_tokens,
         log_active_share=share,
         tuned_both_ways=tuned_both_ways(family, instruct, len(numbers)),
+        lines=lines_in(family, instruct),
         places=places,
         root=factor(places),
         score=np.full(shape, 0.5),
@@ -124,7 +126,8 @@ def draws(design: Design, spec: ModelSpec, keys: jax.Array) -> dict[str, Values]
         trace = handlers.trace(model).get_trace(design, spec)
         values = {name: site["value"] for name, site in trace.items()}
         benchmark = BenchmarkCurve(*(values[name] for name in BenchmarkCurve._fields))
-        expected = scores_of(values["model_skill"], benchmark, pivot, spec.link)[1]
+        specific = values["specific"][design.lines.model]
+        expected = scores_of(values["model_skill"], specific, benchmark, pivot, spec.link)[1]
         return values | {"expected": expected}
 
     return dict(jax.jit(jax.vmap(one))(keys))

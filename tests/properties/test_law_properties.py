@@ -88,10 +88,10 @@ def test_more_compute_never_lowers_the_mean(
     monotone = np.column_stack([slope + 4 * np.abs(interaction)[:, None], interaction])
 
     def mean(s: np.ndarray, t: np.ndarray) -> np.ndarray:
-        design = curve.covariates(jnp.asarray(s), jnp.asarray(t), jnp.zeros(()), jnp.zeros(()))
+        design = curve.covariates(jnp.asarray(s), jnp.asarray(t), jnp.zeros(2), jnp.zeros(2))
         zero = jnp.zeros((7, 2))
         skill = curve.skills(zero, jnp.asarray(monotone), design, zero, zero)
-        eta = curve.predictor(skill, jnp.asarray(loading), jnp.zeros(3))
+        eta = curve.predictor(skill, jnp.asarray(loading), jnp.zeros(3), jnp.zeros((7, 3)))
         reached = share("richards", np.asarray(eta), pivot, 0.7 * np.ones(3), asymmetry)
         return np.asarray(curve.expected_score(jnp.asarray(reached), jnp.full(3, 0.25)))
 

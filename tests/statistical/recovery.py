@@ -171,9 +171,8 @@ def _everything(space: Space, sites: Tables) -> Tables:
     trace = handlers.trace(handlers.substitute(space.model, data=sites)).get_trace()
     values = {name: site["value"] for name, site in trace.items()}
     benchmark = BenchmarkCurve(*(values[name] for name in BenchmarkCurve._fields))
-    expected = scores_of(values["model_skill"], benchmark, jnp.asarray(space.design.pivot), space.spec.link)[
-        1
-    ]
+    pivot, specific = jnp.asarray(space.design.pivot), values["specific"][space.design.lines.model]
+    expected = scores_of(values["model_skill"], specific, benchmark, pivot, space.spec.link)[1]
     density = trace["score"]["fn"].log_prob(trace["score"]["value"])
     return values | {"expected": expected, "log_likelihood": density.sum()}
 
