@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bayes_sloth.covariates import Scaling, Unknown, features_of, scaling_of, unknown_given
 from bayes_sloth.deviations import Places, factor
-from bayes_sloth.lines import Lines, lines_in
+from bayes_sloth.lines import Lines, lines_in, tuned_both_ways
 from bayes_sloth.names import (
     ACTIVE_PARAMS_B,
     FAMILY,
@@ -268,12 +268,6 @@ def active_share(models: pd.DataFrame, scaling: Scaling) -> Floats:
     """Return log active over total parameters, scaled as log size is; 0 where dense or of unknown size."""
     ratio = models[ACTIVE_PARAMS_B].to_numpy(dtype=float) / models[PARAMS_B].to_numpy(dtype=float)
     return np.where(np.isnan(ratio), 0.0, np.log(np.where(np.isnan(ratio), 1.0, ratio)) / scaling.size.sd)
-
-
-def tuned_both_ways(family: Ints, instruct: Floats, families: int) -> Bools:
-    """Return which families have base and instruction-tuned models."""
-    tuned = np.bincount(family, weights=instruct, minlength=families)
-    return (tuned > 0) & (tuned < np.bincount(family, minlength=families))
 
 
 def places_of(

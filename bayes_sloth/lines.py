@@ -118,3 +118,9 @@ def asked_lines(fitted: Lines, family: Ints, instruct: Floats) -> AskedLines:
     own, other = (np.array([places.get(int(c), NONE) for c in sought]) for sought in (codes, codes ^ 1))
     unknown = (own < 0) & (other < 0)
     return AskedLines(asked.model, own, other, np.where(unknown, asked.base, NONE))
+
+
+def tuned_both_ways(family: Ints, instruct: Floats, families: int) -> NDArray[np.bool_]:
+    """Return which families have base and instruction-tuned models."""
+    tuned = np.bincount(family, weights=instruct, minlength=families)
+    return (tuned > 0) & (tuned < np.bincount(family, minlength=families))

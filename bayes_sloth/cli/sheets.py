@@ -55,6 +55,7 @@ def report_facts(report: FitReport) -> dict[str, object]:
         "seed": report.seed,
         "status": report.status.name.lower(),
         "messages": list(report.messages),
+        "findings": list(report.findings),
         "seconds": report.seconds,
         "versions": dict(report.versions),
         "data_digest": report.data_digest,
@@ -142,7 +143,7 @@ def fit_sheet(report: FitReport, scores: Scores, out: str) -> Sheet:
         rows=rows,
         columns=lambda width, ascii_only: field_columns(("quantity", "value")),
         facts={"file": out, "fit": report_facts(report)},
-        below=verdict_lines(report),
+        below=(*verdict_lines(report), *(f"  {finding}" for finding in report.findings)),
     )
 
 

@@ -22,10 +22,9 @@ from bayes_sloth.design import (
     known_or_not,
     parents,
     places_of,
-    tuned_both_ways,
 )
 from bayes_sloth.deviations import factor
-from bayes_sloth.lines import lines_in
+from bayes_sloth.lines import lines_in, tuned_both_ways
 from bayes_sloth.model import BenchmarkCurve, scores_of, sloth
 from bayes_sloth.names import FAMILY, INSTRUCT, PARAMS_B, TOKENS_T
 from bayes_sloth.spec import ModelSpec
