@@ -55,7 +55,7 @@ def test_every_method_gives_the_same_groups_dims_and_labels(method: str) -> None
     posterior = fit.data["posterior"].dataset
     assert dict(posterior.sizes) == {
         **{"chain": chains, "draw": draws, "model": 25, "benchmark": 3, "family": 6, "skill": 2},
-        **{"covariate": 3, "skill_pair": 1},
+        **{"covariate": 3, "skill_pair": 1, "line": 12},
     }
     assert tuple(posterior["model"].values) == table().models
     assert tuple(posterior["benchmark"].values) == BENCHMARKS
@@ -88,6 +88,9 @@ def scored_by_hand(fit: bs.Posterior, draw: dict[str, int]) -> tuple[np.ndarray,
     data = table().data
     pivot = typical_logit(data["score"].values, data["floor"].values)
     eta = at["model_skill"] @ at["loading"].T + at["intercept"]
+    names = fit.data["posterior"].dataset["line"].values.tolist()
+    pairs = zip(table().metadata["family"], table().metadata["instruct"], strict=True)
+    eta = eta + at["specific"][[names.index(f"{family}{'*' * int(tuned)}") for family, tuned in pairs]]
     share = link(eta, 1 / (1 + np.exp(-pivot)), at["reach"], at["asymmetry"])
     mean = at["lower"] + (1 - at["lower"]) * share
     inside = np.clip(mean, 0.004, 0.996)

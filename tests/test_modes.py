@@ -85,7 +85,10 @@ def test_what_a_mode_holds() -> None:
     priors = SPEC.priors
     assert float(fixed["family_scale"][0]) == pytest.approx(np.exp(priors.family_scale_mean))
     assert not fixed["deviation_raw"].any() and fixed["deviation_raw"].shape == (6, 1)
-    plain = held(DESIGN, ModelSpec(skills=1, deviation=False))
+    lines, benchmarks = DESIGN.lines.base.size, DESIGN.floor.size
+    assert not fixed["specific_raw"].any() and fixed["specific_raw"].shape == (lines, benchmarks)
+    assert np.asarray(fixed["specific_scale"]) == pytest.approx(np.exp(priors.specific_scale_mean))
+    plain = held(DESIGN, ModelSpec(skills=1, deviation=False, specific=False))
     assert set(plain) == {"family_scale", "tuning_scale"}
 
 

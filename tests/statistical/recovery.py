@@ -98,6 +98,8 @@ def identified(values: Tables) -> dict[str, Values]:
         "departure": values["deviation"][2, 0],
         "skill": values["model_skill"][-1, 0],
         "misfit": values["misfit"][0],
+        "specific": values["specific"][0, -1],
+        "specific scale": values["specific_scale"][0],
         "tail": values["tail"],
         "intercept": values["intercept"][-1],
         "lower asymptote": values["lower"][0],

@@ -31,16 +31,19 @@ def found() -> Evaluation:
     return evaluate(made.scores, asked, RandomCells(parts=16), seed=0, jobs=1, progress=False)
 
 
+@pytest.mark.slow
 def test_our_law_passes(found: Evaluation) -> None:
     told = found.calibrated().set_index("law").loc[OURS]
     assert set(told["verdict"]) == {"fine"}, told
 
 
+@pytest.mark.slow
 def test_half_the_noise_is_flagged(found: Evaluation) -> None:
     told = found.calibrated().set_index("law").loc[HALVED]
     assert "too narrow" in set(told["verdict"]) <= {"too narrow", "fine"}, told
 
 
+@pytest.mark.slow
 def test_half_the_noise_expects_the_same_scores(found: Evaluation) -> None:
     """The control is wrong in its widths alone: two chains of one posterior, medians within a few points."""
     ours, halved = (found.data.sel(law=law) for law in (OURS, HALVED))

@@ -81,7 +81,7 @@ def test_the_right_model_holds_the_truth(found: dict[str, Ranks]) -> None:
 @pytest.mark.parametrize(
     ("kind", "quantity"),
     [
-        ("half the noise", "misfit"),
+        ("half the noise", "log likelihood"),
         ("swapped benchmarks", "expected, observed"),
         # "other slopes a priori" is drawn too, but 24 tables tell it on some builds of JAX only.
     ],
