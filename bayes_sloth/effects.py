@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,6 @@ from numpyro.distributions import Distribution, constraints
 from bayes_sloth.lines import AskedLines
 
 Values = Any
-
-# Most lines have hardly anything of their own on most benchmarks, a few have a lot (answers in a format that
-# the extraction misses, training on a benchmark's own kind of items): tails as heavy as a variance allows.
-FREEDOM: Final = 3.0
 
 
 def inherit(innovation: Values, parent: Values, share: Values) -> Values:
@@ -165,7 +161,7 @@ def drawn_specific(lines: AskedLines, effect: Values, scale: Values, key: jax.Ar
     array, dims (model, benchmark)
         In logits.
     """
-    new = scale * jax.random.t(key, FREEDOM, (lines.fitted.size, scale.size)) + _where(lines.beside, effect)
+    new = scale * jax.random.normal(key, (lines.fitted.size, scale.size)) + _where(lines.beside, effect)
     own = jnp.where((lines.fitted >= 0)[:, None], effect[lines.fitted], new)
     return handed_on(own, lines.base)[lines.model]
 

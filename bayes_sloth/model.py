@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpyro
 from numpyro import deterministic, sample
-from numpyro.distributions import Beta, LogNormal, Normal, StudentT
+from numpyro.distributions import Beta, LogNormal, Normal
 
 from bayes_sloth import curve
 from bayes_sloth.design import Covariate, Design
-from bayes_sloth.effects import FREEDOM, FamilyEffects, handed_on, unit_lower
+from bayes_sloth.effects import FamilyEffects, handed_on, unit_lower
 from bayes_sloth.observation import score_law
 from bayes_sloth.spec import ModelSpec, Priors
 
@@ -203,7 +203,8 @@ def _specific(design: Design, spec: ModelSpec) -> Values:
         return deterministic("specific", jnp.zeros(shape))
     p = spec.priors
     scale = sample("specific_scale", _log_normal(p.specific_scale_mean, p.specific_scale_sd, shape[1]))
-    raw = sample("specific_raw", StudentT(FREEDOM).expand(shape).to_event(2))
+    # Heavy tails would fit a shade better, and leave two explanations of every odd score of a lone model.
+    raw = sample("specific_raw", Normal(0, 1).expand(shape).to_event(2))
     return deterministic("specific", handed_on(raw * scale[None, :], design.lines.base))
 
 

@@ -30,7 +30,7 @@ CANDIDATES = {
     "beta": bs.ModelSpec(likelihood="beta"),
     "no interaction": bs.ModelSpec(interaction=False),
     "no departures": bs.ModelSpec(deviation=False),
-    "nothing specific": bs.ModelSpec(specific=False),
+    "something specific": bs.ModelSpec(specific=True),
     "straight logs": bs.ModelSpec(priors=bs.Priors(curvature_mean=0.0, curvature_sd=1e-3)),
 }
 LIMIT = 0.7

@@ -251,6 +251,8 @@ def _specific(facts: pd.DataFrame, families: list[str], values: Values) -> Float
     """Return what lines have of their own: base before tuned, family by family, tuned on top of base."""
     pairs = list(zip(facts["family"], facts["instruct"] > 0, strict=True))
     lines = [(name, tuned) for name in families for tuned in (False, True) if (name, tuned) in pairs]
+    if "specific_raw" not in values:
+        return np.zeros((len(pairs), values["lower"].size))
     own = values["specific_raw"] * values["specific_scale"]
     total = {line: own[n] for n, line in enumerate(lines)}
     for name, tuned in lines:

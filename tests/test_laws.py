@@ -454,7 +454,7 @@ def test_random_effects_are_our_law_without_departures_on_beta_scores() -> None:
     law = RandomEffectsLaw(skills=1, method="map")
     plain = bs.ModelSpec(skills=1)
     changed = {name for name, value in law.law.spec.to_dict().items() if value != plain.to_dict()[name]}
-    assert changed == {"link", "likelihood", "deviation", "specific"}
+    assert changed == {"link", "likelihood", "deviation"}
     assert (law.law.spec.link, law.law.spec.likelihood) == ("logistic", "beta") and not law.law.spec.deviation
     hidden = np.isin(list("abcdef"), ["c", "f"])[:, None] & np.ones((1, 2), dtype=bool)
     fold = Fold("two", hidden, hidden & plain_table().observed)

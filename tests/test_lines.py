@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayes_sloth.effects import FREEDOM, drawn_specific, handed_on
+from bayes_sloth.effects import drawn_specific, handed_on
 from bayes_sloth.lines import asked_lines, lines_in
 
 # Family 0 has base and tuned models, family 1 tuned ones alone, family 2 base ones alone.
@@ -54,16 +54,16 @@ def test_fitted_lines_keep_their_effects() -> None:
 def test_an_unknown_line_scatters_around_the_other_of_its_family(
     family: int, instruct: float, beside: int | None
 ) -> None:
-    """Kolmogorov-Smirnov against the t law at one in a thousand for each benchmark."""
+    """Kolmogorov-Smirnov against the normal law at one in a thousand for each benchmark."""
     found = drawn([family], [instruct])[:, 0]
     center = 0.0 if beside is None else EFFECT[beside]
     for own in ((found - center) / SCALE).T:
-        assert stats.kstest(own, stats.t(FREEDOM).cdf).pvalue > 1e-3
+        assert stats.kstest(own, stats.norm.cdf).pvalue > 1e-3
 
 
 def test_models_of_one_new_line_share_its_draw_and_tuned_ones_stand_on_base_ones() -> None:
     found = drawn([7, 7, 7, 8], [0.0, 0.0, 1.0, 0.0])
     assert (found[:, 0] == found[:, 1]).all() and (found[:, 0] != found[:, 3]).all()
     for own in ((found[:, 2] - found[:, 0]) / SCALE).T:
-        assert stats.kstest(own, stats.t(FREEDOM).cdf).pvalue > 1e-3
+        assert stats.kstest(own, stats.norm.cdf).pvalue > 1e-3
     assert abs(stats.spearmanr(found[:, 0, 0], found[:, 3, 0]).statistic) < 4 / DRAWS**0.5

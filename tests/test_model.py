@@ -23,7 +23,7 @@ from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
 
 ANCHORS = ("exam 2", "exam 0")
-SPEC = ModelSpec(skills=2, anchors=ANCHORS)
+SPEC = ModelSpec(skills=2, specific=True, anchors=ANCHORS)
 Sites = dict[str, Any]
 
 

@@ -19,7 +19,7 @@ from bayes_sloth.errors import InputError
 from bayes_sloth.names import SITE_DIMS
 from bayes_sloth.simulation import Simulation, blank_design, draws
 
-SPEC = bs.ModelSpec(skills=2)
+SPEC = bs.ModelSpec(skills=2, specific=True)
 SMALL: dict[str, Any] = {"families": 6, "models_per_family": 3, "benchmarks": 5, "missing": 0.3}
 TABLES = 400
 

@@ -17,7 +17,7 @@ UNUSUAL = ModelSpec(
     likelihood="normal",
     interaction=False,
     deviation=False,
-    specific=False,
+    specific=True,
     anchors=("MMLU", "GSM8K"),
     priors=Priors(slope_sd=1.25, tail_mean=2.0),
 )

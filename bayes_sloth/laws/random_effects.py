@@ -47,7 +47,7 @@ class RandomEffectsLaw:
     @property
     def law(self) -> SlothLaw:
         """The ablation."""
-        spec = ModelSpec(self.skills, "logistic", "beta", deviation=False, specific=False)
+        spec = ModelSpec(self.skills, "logistic", "beta", deviation=False)
         return SlothLaw(spec, self.method, self.length, self.name)
 
     @property

@@ -54,7 +54,7 @@ def some(tables: Tables, rows: np.ndarray) -> Tables:
 @pytest.fixture(scope="module")
 def found() -> dict[str, Ranks]:
     """Ranks of the right model's tables and of three wrong ones', all sampled by one program."""
-    design, spec = small_design(bs.ModelSpec(skills=1), families=4, models=3, benchmarks=4)
+    design, spec = small_design(bs.ModelSpec(skills=1, specific=True), families=4, models=3, benchmarks=4)
     drawn = simulated(design, spec, RIGHT + 12 * WRONG, seed=1)
     starts = RIGHT + WRONG * np.arange(3)
     kinds = {
@@ -103,7 +103,9 @@ def test_false_alarms_are_as_rare_as_stated() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("skills", [1, 2])
 def test_larger_tables_hold_the_truth(skills: int) -> None:
-    design, spec = small_design(bs.ModelSpec(skills=skills), families=6, models=3, benchmarks=6)
+    design, spec = small_design(
+        bs.ModelSpec(skills=skills, specific=True), families=6, models=3, benchmarks=6
+    )
     alarms = caught(ranks(design, spec, simulated(design, spec, 160, seed=7), LONG, seed=8), FALSE_ALARM)
     assert not alarms, alarms
 
