@@ -124,6 +124,7 @@ class World:
                 seed=options["seed"],
                 status=self.status,
                 messages=self.messages,
+                findings=(),
                 seconds=1.25,
                 versions={"jax": "0"},
                 data_digest=scores.digest,

@@ -21,7 +21,7 @@ from bayes_sloth.errors import FitStatus
 
 FAMILIES: Final = ("llama-2", "llama-3", "mistral", "mixtral", "yi", "falcon")
 BENCHMARKS: Final = ("MMLU", "ARC", "GSM8K")
-SPEC: Final = bs.ModelSpec(skills=2, specific=True)
+SPEC: Final = bs.ModelSpec(skills=2)
 CHAINS: Final = 2
 DRAWS: Final = 20  # far too few for the posterior, which its report has to say
 WARMUP: Final = 20
