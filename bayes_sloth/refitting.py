@@ -16,6 +16,7 @@ from numpyro.infer.util import constrain_fn
 from bayes_sloth.covariates import Scale, Scaling, Unknown
 from bayes_sloth.design import Covariate, Design
 from bayes_sloth.deviations import Places
+from bayes_sloth.effects import specific_to
 from bayes_sloth.lines import Lines
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.modes import climb, held
@@ -140,17 +141,43 @@ def sampled(design: Design, spec: ModelSpec, mode: Values, key: jax.Array, lengt
 
     def chain(key: jax.Array) -> Found:
         start_key, run_key, score_key = jax.random.split(key, 3)
-        state = kernel.init(run_key, length.warmup, starts(space, narrow, mode, 1, start_key)[0], (), {})
-        state = jax.lax.fori_loop(0, length.warmup, lambda _, inner: kernel.sample(inner, (), {}), state)
-
-        def keep(state: Values, _: None) -> tuple[Values, Values]:
-            state = kernel.sample(state, (), {})
-            return state, (state.z, state.num_steps, state.diverging)
-
-        vectors, steps, diverging = jax.lax.scan(keep, state, None, length.draws)[1]
+        begun = starts(space, narrow, mode, 1, start_key)[0]
+        vectors, steps, diverging = walked(kernel, begun, run_key, length)
         return Found(*drawn_scores(space, vectors, score_key), steps, diverging)
 
     found: Found = jax.lax.map(chain, jax.random.split(key, length.chains))
+    return found
+
+
+def walked(kernel: NUTS, start: Values, key: jax.Array, length: Length) -> tuple[Values, Values, Values]:
+    """Run one chain inside a larger program.
+
+    Parameters
+    ----------
+    kernel : NUTS
+        On a potential of flat vectors.
+    start : array, dims (parameter)
+        Flat.
+    key : random key
+        Of the chain.
+    length : Length
+        How long to sample.
+
+    Returns
+    -------
+    vectors : array, dims (draw, parameter)
+        Flat draws.
+    steps, diverging : array, dims (draw)
+        Leapfrog steps; whether the trajectory diverged.
+    """
+    state = kernel.init(key, length.warmup, start, (), {})
+    state = jax.lax.fori_loop(0, length.warmup, lambda _, inner: kernel.sample(inner, (), {}), state)
+
+    def keep(state: Values, _: None) -> tuple[Values, Values]:
+        state = kernel.sample(state, (), {})
+        return state, (state.z, state.num_steps, state.diverging)
+
+    found: tuple[Values, Values, Values] = jax.lax.scan(keep, state, None, length.draws)[1]
     return found
 
 
@@ -210,7 +237,7 @@ def drawn_scores(space: Space, vectors: Values, key: jax.Array) -> tuple[Values,
         vector, key = item
         draw = constrain_fn(space.model, (), {}, space.named(vector), return_deterministic=True)
         benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
-        specific = draw["specific"][design.lines.model]
+        specific = specific_to(draw, jnp.asarray(design.lines.model), pivot.size)
         share, expected = scores_of(draw["model_skill"], specific, benchmark, pivot, spec.link)
         expected = jnp.clip(expected, 0.0, 1.0)
         parts = (share, expected, draw["misfit"], jnp.asarray(design.items), draw.get("tail", 1.0))

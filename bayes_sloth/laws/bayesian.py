@@ -25,7 +25,7 @@ from bayes_sloth.laws.fitted import Fitted, check_seen
 from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.laws.tables import Table, asked_table, compute_scale, seen_table
 from bayes_sloth.names import MODEL
-from bayes_sloth.refitting import Length
+from bayes_sloth.refitting import Length, walked
 from bayes_sloth.sampling import DEPTHS, prepare
 from bayes_sloth.scores import Scores
 
@@ -69,6 +69,20 @@ class SampledLaw(Protocol):
     def needs_compute(self) -> bool:
         """Whether models without size or tokens say nothing."""
         ...
+
+
+class Verbs:
+    """The verbs of a sampled law."""
+
+    def fit(self: SampledLaw, scores: Scores, *, seed: int = 0) -> Fitted:
+        """Learn from every score of a table; a model of it keeps its effects when asked about by name."""
+        return fit(self, scores, seed=seed)
+
+    def forecasts(
+        self: SampledLaw, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
+    ) -> Iterator[Forecast]:
+        """Yield a forecast for every fold, each as soon as it is done; see `bayesian.forecasts`."""
+        return forecasts(self, scores, folds, seed=seed, jobs=jobs)
 
 
 class Chains(NamedTuple):
@@ -121,14 +135,7 @@ def sampled(model: Model, table: Table, key: jax.Array, length: Length) -> Chain
     def chain(key: jax.Array) -> Chains:
         start_key, run_key, score_key = jax.random.split(key, 3)
         begun = start + JITTER * jax.random.normal(start_key, start.shape)
-        state = kernel.init(run_key, length.warmup, begun, (), {})
-        state = jax.lax.fori_loop(0, length.warmup, lambda _, inner: kernel.sample(inner, (), {}), state)
-
-        def keep(state: Values, _: None) -> tuple[Values, Values]:
-            state = kernel.sample(state, (), {})
-            return state, (state.z, state.num_steps, state.diverging)
-
-        vectors, steps, diverging = jax.lax.scan(keep, state, None, length.draws)[1]
+        vectors, steps, diverging = walked(kernel, begun, run_key, length)
 
         def one(item: tuple[Values, jax.Array]) -> tuple[Values, Values, Values]:
             values = dict(constrain_fn(model, (table,), {}, unravel(item[0]), return_deterministic=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
@@ -10,18 +10,14 @@ from jax.nn import sigmoid
 from numpyro import sample
 from numpyro.distributions import LogNormal, Normal, ZeroSumNormal
 
-from bayes_sloth.folds import Fold
 from bayes_sloth.laws import bayesian
 from bayes_sloth.laws.effects import effects, observe
-from bayes_sloth.laws.fitted import Fitted
-from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.laws.tables import Table
 from bayes_sloth.refitting import Length
-from bayes_sloth.scores import Scores
 
 
 @dataclass(frozen=True)
-class CapabilityLaw:
+class CapabilityLaw(bayesian.Verbs):
     """One capability a model, whatever its size: an index such as that of Epoch, with families.
 
     Of a model of which no score is seen it knows the family alone.
@@ -58,19 +54,6 @@ class CapabilityLaw:
     def needs_compute(self) -> bool:
         """Models without size or tokens serve as well as others."""
         return False
-
-    def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
-        """Learn from every score of a table; see `bayesian.fit`.
-
-        Asked about by name, a model of the table keeps its capability.
-        """
-        return bayesian.fit(self, scores, seed=seed)
-
-    def forecasts(
-        self, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
-    ) -> Iterator[Forecast]:
-        """Yield a forecast for every fold, each as soon as it is done; see `bayesian.forecasts`."""
-        return bayesian.forecasts(self, scores, folds, seed=seed, jobs=jobs)
 
 
 def one_capability(table: Table) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,21 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_sloth.errors import InputError
-from bayes_sloth.folds import Fold
-from bayes_sloth.laws import dressing
-from bayes_sloth.laws.fitted import Fitted
-from bayes_sloth.laws.forecast import Forecast
+from bayes_sloth.laws.dressing import PointLaw
 from bayes_sloth.laws.rows import Recipes, Rows, check_count, with_average
-from bayes_sloth.scores import Scores
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class ComponentsLaw:
+class ComponentsLaw(PointLaw):
     """Principal components of the scores, each linear in log compute and family (after Ruan et al. 2024).
 
-    It learns from models of which every score is seen.
+    It learns from models of which every score is seen, and nothing in it is random.
 
     Parameters
     ----------
@@ -46,16 +41,6 @@ class ComponentsLaw:
     def name(self) -> str:
         """Short label for tables."""
         return f"PCA ({self.components}) + FLOPs" + ", own slopes" * (not self.pooled)
-
-    def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
-        """Learn from every model with every score; see `dressing.fit`. Nothing here is random."""
-        return dressing.fit(self, scores, seed=seed)
-
-    def forecasts(
-        self, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
-    ) -> Iterator[Forecast]:
-        """Yield a forecast for every fold, all after one run; rows without size or tokens are NaN."""
-        return dressing.forecasts(self, scores, folds, seed=seed)
 
     def learnt(self, rows: Rows, *, seed: int) -> dict[str, Any]:
         """Return the parameters of every fold; see `PointLaw`."""

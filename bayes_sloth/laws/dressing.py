@@ -27,7 +27,7 @@ Parameters = dict[str, Any]
 
 
 class PointLaw(Protocol):
-    """A law that forecasts one number a score."""
+    """A law that forecasts one number a score: what it has to say, and the verbs that it then has."""
 
     @property
     def name(self) -> str:
@@ -41,6 +41,16 @@ class PointLaw(Protocol):
     def expected(self, parameters: Parameters, recipes: Recipes) -> Floats:
         """Return what every fold's parameters expect of any models, dims (fold, row, benchmark)."""
         ...
+
+    def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
+        """Learn from every score of a table that the law can use; see `dressing.fit`."""
+        return fit(self, scores, seed=seed)
+
+    def forecasts(
+        self, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
+    ) -> Iterator[Forecast]:
+        """Yield a forecast for every fold, all after one run; rows without size or tokens are NaN."""
+        return forecasts(self, scores, folds, seed=seed)
 
 
 def points(law: PointLaw, scores: Scores, folds: Sequence[Fold], *, seed: int) -> Floats:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_sloth.folds import Fold
-from bayes_sloth.laws import dressing
 from bayes_sloth.laws.apart import apart, by_benchmark, together
+from bayes_sloth.laws.dressing import PointLaw
 from bayes_sloth.laws.factor import fitted_logistic, settled, side_by_side
-from bayes_sloth.laws.fitted import Fitted
-from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.laws.huber import AS_PUBLISHED, Training
 from bayes_sloth.laws.rows import Recipes, Rows
-from bayes_sloth.scores import Scores
 
 
 @dataclass(frozen=True)
-class FlopsLaw:
+class FlopsLaw(PointLaw):
     """A logistic curve in log compute for every benchmark, floors free (Owen 2024).
 
     Parameters
@@ -48,16 +43,6 @@ class FlopsLaw:
     def name(self) -> str:
         """Short label for tables."""
         return "FLOPs" + " + family" * self.family + ", own slopes" * (not self.pooled)
-
-    def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
-        """Learn from every score of a table; see `dressing.fit`."""
-        return dressing.fit(self, scores, seed=seed)
-
-    def forecasts(
-        self, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
-    ) -> Iterator[Forecast]:
-        """Yield a forecast for every fold, all after one run; rows without size or tokens are NaN."""
-        return dressing.forecasts(self, scores, folds, seed=seed)
 
     def learnt(self, rows: Rows, *, seed: int) -> dict[str, Any]:
         """Return the parameters of every fold; see `PointLaw`."""

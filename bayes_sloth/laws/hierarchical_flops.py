@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
@@ -10,19 +10,15 @@ from jax.nn import sigmoid
 from numpyro import sample
 from numpyro.distributions import LogNormal, Normal
 
-from bayes_sloth.folds import Fold
 from bayes_sloth.laws import bayesian
 from bayes_sloth.laws.effects import effects, observe
-from bayes_sloth.laws.fitted import Fitted
-from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.laws.tables import Table
 from bayes_sloth.refitting import Length
-from bayes_sloth.scores import Scores
 from bayes_sloth.spec import Priors
 
 
 @dataclass(frozen=True)
-class HierarchicalFlopsLaw:
+class HierarchicalFlopsLaw(bayesian.Verbs):
     """A logistic curve in log compute for every benchmark, families' intercepts partially pooled.
 
     The Bayesian form of `FlopsLaw(family=True)`; models without size or tokens are neither learnt from nor
@@ -64,16 +60,6 @@ class HierarchicalFlopsLaw:
     def needs_compute(self) -> bool:
         """Models without size or tokens say nothing."""
         return True
-
-    def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
-        """Learn from every score of a table; see `bayesian.fit`."""
-        return bayesian.fit(self, scores, seed=seed)
-
-    def forecasts(
-        self, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
-    ) -> Iterator[Forecast]:
-        """Yield a forecast for every fold, each as soon as it is done; see `bayesian.forecasts`."""
-        return bayesian.forecasts(self, scores, folds, seed=seed, jobs=jobs)
 
 
 def curves_in_compute(table: Table) -> None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_sloth.folds import Fold
-from bayes_sloth.laws import dressing
+from bayes_sloth.laws.dressing import PointLaw
 from bayes_sloth.laws.factor import Problem, check_link, fitted, forecast, side_by_side
-from bayes_sloth.laws.fitted import Fitted
-from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.laws.huber import AS_PUBLISHED, Training
 from bayes_sloth.laws.rows import Recipes, Rows, check_count
-from bayes_sloth.scores import Scores
 
 
 @dataclass(frozen=True)
-class PublishedSloth:
+class PublishedSloth(PointLaw):
     """Sloth by point estimation: shared skills, linear in log size, log tokens and their product.
 
     Parameters
@@ -63,16 +58,6 @@ class PublishedSloth:
         """Short label for tables."""
         kind = "Sloth" if self.link == "network" else "Sloth basic"
         return f"{kind} ({self.skills}), published" + ", no family" * (not self.family)
-
-    def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
-        """Learn from every score of a table; see `dressing.fit`."""
-        return dressing.fit(self, scores, seed=seed)
-
-    def forecasts(
-        self, scores: Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
-    ) -> Iterator[Forecast]:
-        """Yield a forecast for every fold, all after one run; rows without size or tokens are NaN."""
-        return dressing.forecasts(self, scores, folds, seed=seed)
 
     def learnt(self, rows: Rows, *, seed: int) -> dict[str, Any]:
         """Return the parameters of every fold; see `PointLaw`."""
