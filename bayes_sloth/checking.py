@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bayes_sloth.errors import FitStatus
+from bayes_sloth.expectation import expected_scores
 from bayes_sloth.fitting import converged
 from bayes_sloth.posterior import Posterior
 
@@ -72,7 +73,7 @@ def check(posterior: Posterior) -> Check:
     if posterior.report.method != "nuts":
         verdict = f"not to be trusted as it stands: fitted by {posterior.report.method}, which has no chains"
         return Check(pd.DataFrame(), FitStatus.NOT_TRUSTED, verdict, posterior.report.messages)
-    found = converged(posterior.data, posterior.spec)
+    found = converged(posterior.data, expected_scores(posterior.data, posterior.spec))
     worst = found.table.iloc[0]
     least = min(worst.ess_bulk, worst.ess_tail)
     seen = f"worst R-hat of an expected score {worst.r_hat:.3f}, least effective draws {least:.0f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -140,6 +141,32 @@ def handed_on(own: Values, base: Values) -> Values:
     [[1.0], [1.5]]
     """
     return own + _where(base, own)
+
+
+def specific_to(draw: Mapping[str, Values], line: Values, benchmarks: int) -> Values:
+    """Return what the lines of fitted models have of their own in one draw, 0 in a fit without such effects.
+
+    Parameters
+    ----------
+    draw : mapping of str to array
+        Named quantities of one draw.
+    line : array of int, dims (model)
+        Line number of every model.
+    benchmarks : int
+        How many.
+
+    Returns
+    -------
+    array, dims (model, benchmark)
+        In logits.
+
+    Examples
+    --------
+    >>> specific_to({"specific": jnp.array([[0.5], [0.1]])}, jnp.array([1, 0, 1]), 1)[:, 0].tolist()
+    [0.1, 0.5, 0.1]
+    """
+    effect = draw.get("specific")
+    return jnp.zeros((line.size, benchmarks)) if effect is None else effect[line]
 
 
 def drawn_specific(lines: AskedLines, effect: Values, scale: Values, key: jax.Array) -> Values:

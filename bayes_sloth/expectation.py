@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.design import logits, typical_logits
+from bayes_sloth.effects import specific_to
 from bayes_sloth.lines import lines_in
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.names import FAMILY, FLOOR, INSTRUCT, SCORE
@@ -50,16 +51,15 @@ def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
     """
     posterior = tree["posterior"].dataset
     pivot, line = jnp.asarray(pivots(tree)), _line_of_models(tree)
-    names = ("model_skill", "specific", *BenchmarkCurve._fields)
+    names = [n for n in ("model_skill", "specific", *BenchmarkCurve._fields) if n in posterior]
     flat = {
         name: jnp.asarray(posterior[name].values.reshape(-1, *posterior[name].shape[2:])) for name in names
     }
 
     def one(draw: dict[str, jax.Array]) -> jax.Array:
         benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
-        expected: jax.Array = scores_of(
-            draw["model_skill"], draw["specific"][line], benchmark, pivot, spec.link
-        )[1]
+        specific = specific_to(draw, line, pivot.size)
+        expected: jax.Array = scores_of(draw["model_skill"], specific, benchmark, pivot, spec.link)[1]
         return expected
 
     found = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=50))(flat)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import jax
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayes_sloth.convergence import Convergence, convergence
 from bayes_sloth.design import design_of
@@ -36,6 +37,8 @@ from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
 from bayes_sloth.watching import watched
+
+Floats = NDArray[np.float64]
 
 MOST: Final = 2**32  # JAX takes seeds of 32 bits whatever its float width
 METHODS: Final = ("nuts", "map", "laplace")
@@ -121,7 +124,8 @@ def fit(
     else:
         found = _without_sampling(modes, method, chains=chains, draws=draws, seed=seed)
     tree = _tree(found, scores, spec)
-    status, messages = _judged(tree, spec, modes, method)
+    expected = expected_scores(tree, spec)
+    status, messages = _judged(tree, expected, modes, method)
     report = FitReport(
         method=method,
         seed=int(seed),
@@ -133,7 +137,7 @@ def fit(
         settings={"chains": int(chains), "draws": int(draws), "warmup": int(warmup)},
         findings=(
             _modes_in_words(modes),
-            *distrust_in_words(distrusted(tree, spec, expected_scores(tree, spec))),
+            *distrust_in_words(distrusted(tree, spec, expected)),
         ),
     )
     return Posterior(tree, spec, report)
@@ -222,10 +226,10 @@ def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
 
 
 def _judged(
-    tree: xr.DataTree, spec: ModelSpec, modes: Modes, method: str
+    tree: xr.DataTree, expected: Floats, modes: Modes, method: str
 ) -> tuple[FitStatus, tuple[str, ...]]:
     if method == "nuts":
-        found = converged(tree, spec)
+        found = converged(tree, expected)
         if found.status is FitStatus.FINE:
             return found.status, (
                 "chains agree on every expected score, loading and slope; no step diverged.",
@@ -244,20 +248,19 @@ def _modes_in_words(modes: Modes) -> str:
     return f"several modes were found: {starts} starts ended at {modes.count} of them."
 
 
-def converged(tree: xr.DataTree, spec: ModelSpec) -> Convergence:
+def converged(tree: xr.DataTree, expected: Floats) -> Convergence:
     """Judge the chains of a fit by NUTS.
 
     Parameters
     ----------
     tree : DataTree
-        With groups `posterior`, `sample_stats`, `observed_data` and `constant_data`.
-    spec : ModelSpec
-        The model, anchors named.
+        With groups `posterior` and `sample_stats`.
+    expected : array, dims (chain, draw, model, benchmark)
+        Expected scores.
 
     Returns
     -------
     Convergence
         Table, status, messages.
     """
-    expected: Any = expected_scores(tree, spec)
     return convergence(tree["posterior"].dataset, expected, tree["sample_stats"].dataset)

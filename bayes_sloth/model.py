@@ -200,7 +200,7 @@ def _specific(design: Design, spec: ModelSpec) -> Values:
     """Return what every line has of its own on every benchmark, a tuned line on top of its base line."""
     shape = (design.lines.base.size, design.floor.size)
     if not spec.specific:
-        return deterministic("specific", jnp.zeros(shape))
+        return jnp.zeros(shape)
     p = spec.priors
     scale = sample("specific_scale", _log_normal(p.specific_scale_mean, p.specific_scale_sd, shape[1]))
     # Heavy tails would fit a shade better, and leave two explanations of every odd score of a lone model.

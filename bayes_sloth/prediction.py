@@ -234,8 +234,9 @@ def _forecast(
     draw = _with_priors(draw, posterior.spec.priors, keys[2])
     benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
     skill = _skill(questions, draw, keys[0])
-    scale = draw.get("specific_scale", jnp.zeros(questions.pivot.size))
-    specific = drawn_specific(questions.lines, draw["specific"], scale, keys[3])
+    specific = jnp.zeros((questions.family.size, questions.pivot.size))
+    if "specific" in draw:
+        specific = drawn_specific(questions.lines, draw["specific"], draw["specific_scale"], keys[3])
     share, expected = scores_of(skill, specific, benchmark, jnp.asarray(questions.pivot), posterior.spec.link)
     expected = jnp.clip(expected, 0.0, 1.0)  # a floor of 0 is known to two points only, on either side
     parts = (share, expected, draw["misfit"], jnp.asarray(questions.items), draw.get("tail", 1.0))

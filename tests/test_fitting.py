@@ -29,6 +29,7 @@ from oracles import link, typical_logit
 from scipy import stats
 
 import bayes_sloth as bs
+from bayes_sloth.convergence import Convergence
 from bayes_sloth.distrust import distrust_in_words, distrusted
 from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning
 from bayes_sloth.expectation import expected_scores
@@ -55,7 +56,7 @@ def test_every_method_gives_the_same_groups_dims_and_labels(method: str) -> None
     posterior = fit.data["posterior"].dataset
     assert dict(posterior.sizes) == {
         **{"chain": chains, "draw": draws, "model": 25, "benchmark": 3, "family": 6, "skill": 2},
-        **{"covariate": 3, "skill_pair": 1, "line": 12},
+        **{"covariate": 3, "skill_pair": 1},
     }
     assert tuple(posterior["model"].values) == table().models
     assert tuple(posterior["benchmark"].values) == BENCHMARKS
@@ -68,7 +69,7 @@ def test_every_method_gives_the_same_groups_dims_and_labels(method: str) -> None
 def test_every_quantity_has_the_dims_that_names_gives_it(fit: bs.Posterior) -> None:
     posterior = fit.data["posterior"].dataset
     scalars = {"tail", "moe_weight", "inheritance"}
-    expected = set(SITE_DIMS) - {"log_likelihood", "specific_scale"} | scalars  # nothing specific by default
+    expected = set(SITE_DIMS) - {"log_likelihood", "specific", "specific_scale"} | scalars
     assert set(posterior.data_vars) == expected
     for name, value in posterior.data_vars.items():
         assert value.dims == ("chain", "draw", *SITE_DIMS.get(str(name), ()))
@@ -88,9 +89,6 @@ def scored_by_hand(fit: bs.Posterior, draw: dict[str, int]) -> tuple[np.ndarray,
     data = table().data
     pivot = typical_logit(data["score"].values, data["floor"].values)
     eta = at["model_skill"] @ at["loading"].T + at["intercept"]
-    names = fit.data["posterior"].dataset["line"].values.tolist()
-    pairs = zip(table().metadata["family"], table().metadata["instruct"], strict=True)
-    eta = eta + at["specific"][[names.index(f"{family}{'*' * int(tuned)}") for family, tuned in pairs]]
     share = link(eta, 1 / (1 + np.exp(-pivot)), at["reach"], at["asymmetry"])
     mean = at["lower"] + (1 - at["lower"]) * share
     inside = np.clip(mean, 0.004, 0.996)
@@ -151,11 +149,15 @@ def test_a_report_carries_seed_versions_settings_and_the_tables_digest() -> None
     assert report.seconds > 0
 
 
+def judged(data: xr.DataTree, spec: bs.ModelSpec) -> Convergence:
+    return converged(data, expected_scores(data, spec))
+
+
 def test_too_few_draws_are_reported_with_real_problems_and_remedies() -> None:
     fit, warned = warned_nuts_fit()
     assert fit.report.status is FitStatus.NOT_TRUSTED
     with compiled_quickly():  # as the fit was: draws that stayed in place are tied to the last digit
-        assert warned == fit.report.messages == converged(fit.data, fit.spec).messages
+        assert warned == fit.report.messages == judged(fit.data, fit.spec).messages
     assert any(m.startswith("expected_score has not converged (R-hat ") for m in fit.report.messages)
     # 20 draws of 2 chains can never give the 200 effective draws wanted.
     short = [m for m in fit.report.messages if "effective draws of the 200 wanted" in m]
@@ -176,12 +178,12 @@ def test_nuts_keeps_the_statistics_of_its_steps() -> None:
 
 def test_chains_that_agree_pass_and_one_that_is_shifted_does_not() -> None:
     fit = ideal_fit()
-    found = converged(fit.data, fit.spec)
+    found = judged(fit.data, fit.spec)
     assert (found.status, found.messages) == (FitStatus.FINE, ())
     posterior = fit.data["posterior"].dataset.copy(deep=True)
     posterior["model_skill"].values[0, :, 3, :] += 0.02
     shifted = with_groups(fit, posterior=posterior)
-    found = converged(shifted.data, fit.spec)
+    found = judged(shifted.data, fit.spec)
     assert found.status is FitStatus.NOT_TRUSTED
     assert found.messages[0].startswith("expected_score has not converged")
     assert table().models[3] in found.messages[0]
@@ -191,7 +193,7 @@ def test_divergences_alone_make_a_fit_doubtful() -> None:
     fit = ideal_fit()
     statistics = fit.data["sample_stats"].dataset.copy(deep=True)
     statistics["diverging"].values[1, 7] = True
-    found = converged(with_groups(fit, sample_stats=statistics).data, fit.spec)
+    found = judged(with_groups(fit, sample_stats=statistics).data, fit.spec)
     assert found.status is FitStatus.NOT_TRUSTED
     assert len(found.messages) == 1 and found.messages[0].startswith("1 step diverged")
 

@@ -20,6 +20,7 @@ from scipy import stats
 
 from bayes_sloth.catalogue import Benchmark
 from bayes_sloth.design import Design
+from bayes_sloth.effects import specific_to
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.reading import read_models
 from bayes_sloth.sampling import TARGET_ACCEPTANCE
@@ -173,7 +174,9 @@ def _everything(space: Space, sites: Tables) -> Tables:
     trace = handlers.trace(handlers.substitute(space.model, data=sites)).get_trace()
     values = {name: site["value"] for name, site in trace.items()}
     benchmark = BenchmarkCurve(*(values[name] for name in BenchmarkCurve._fields))
-    pivot, specific = jnp.asarray(space.design.pivot), values["specific"][space.design.lines.model]
+    design = space.design
+    specific = specific_to(values, design.lines.model, design.floor.size)
+    pivot = jnp.asarray(design.pivot)
     expected = scores_of(values["model_skill"], specific, benchmark, pivot, space.spec.link)[1]
     density = trace["score"]["fn"].log_prob(trace["score"]["value"])
     return values | {"expected": expected, "log_likelihood": density.sum()}
