@@ -9,6 +9,7 @@ import pandas as pd
 from bayes_sloth.errors import FitStatus
 from bayes_sloth.expectation import expected_scores
 from bayes_sloth.fitting import converged
+from bayes_sloth.kernels import SAMPLED
 from bayes_sloth.posterior import Posterior
 
 
@@ -70,7 +71,7 @@ def check(posterior: Posterior) -> Check:
     >>> check(Posterior(xr.DataTree(), ModelSpec(), report)).verdict
     'not to be trusted as it stands: fitted by map, which has no chains'
     """
-    if posterior.report.method != "nuts":
+    if posterior.report.method not in SAMPLED:
         verdict = f"not to be trusted as it stands: fitted by {posterior.report.method}, which has no chains"
         return Check(pd.DataFrame(), FitStatus.NOT_TRUSTED, verdict, posterior.report.messages)
     found = converged(posterior.data, expected_scores(posterior.data, posterior.spec))

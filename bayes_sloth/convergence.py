@@ -125,7 +125,7 @@ def convergence(posterior: xr.Dataset, expected: Floats, statistics: xr.Dataset)
     expected : array, dims (chain, draw, model, benchmark)
         Expected scores.
     statistics : Dataset
-        Of the sampler: `diverging`, `tree_depth`.
+        Of the sampler: `diverging`, and `tree_depth` where it builds trees.
 
     Returns
     -------
@@ -188,6 +188,8 @@ def _sampler_problems(statistics: xr.Dataset) -> list[str]:
             f"{diverged} step{'s' if diverged > 1 else ''} diverged, so a corner of the posterior may be "
             "missing: fit again with more warmup or fewer skills."
         )
+    if "tree_depth" not in statistics:
+        return problems
     deepest = float((statistics["tree_depth"] >= DEEPEST).mean())
     if deepest > 0.05:  # one in twenty costs time, not truth
         problems.append(f"{deepest:.0%} of the draws hit the largest tree depth: fit again with more warmup.")

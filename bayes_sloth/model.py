@@ -18,7 +18,7 @@ from bayes_sloth.spec import ModelSpec, Priors
 Values = Any
 
 # Scales that a joint mode would drive to zero or to excess; point estimates hold them at their prior medians.
-GROUP_SCALES = ("family_scale", "tuning_scale", "deviation_scale", "specific_scale")
+GROUP_SCALES = ("family_scale", "tuning_scale", "deviation_scale", "specific_scale_free")
 
 
 class BenchmarkCurve(NamedTuple):
@@ -84,13 +84,15 @@ def sloth(design: Design, spec: ModelSpec) -> None:
     slope = _slope(design, spec)
     skill_mean = sample("skill_mean", Normal(design.pivot[design.anchors], priors.intercept_sd).to_event(1))
     bend = _curvature(design, priors)
-    level = _family_level(design, priors, skill_mean, slope, bend)
     tuning = _family_tuning(design, priors)
     x = curve.covariates(size, log_tokens, *bend)
     tuned = curve.tuning(
         jnp.asarray(design.instruct), tuning[design.family], _tuning_slope(design, priors), size
     )
-    skill = curve.skills(level[design.family], slope, x, tuned, _deviation(design, spec))
+    deviation = _deviation(design, spec)
+    there = _family_average(design, curve.growth(slope, x) + tuned + deviation)
+    level = _family_level(design, priors, skill_mean, there)
+    skill = curve.skills(level[design.family], slope, x, tuned, deviation)
     found = scores_of(
         deterministic("model_skill", skill),
         _specific(design, spec)[design.lines.model],
@@ -139,12 +141,19 @@ def _curvature(design: Design, priors: Priors) -> tuple[Values, Values]:
     return sample("size_curvature", one), sample("token_curvature", one)
 
 
-def _family_level(
-    design: Design, priors: Priors, skill_mean: Values, slope: Values, bend: tuple[Values, Values]
-) -> Values:
-    """Return each family's skill at average size and tokens, sampled as its skill at its own centre.
+def _family_average(design: Design, values: Values) -> Values:
+    """Return the average of models' values in each family, by the number of their scores; 0 without any."""
+    seen = jnp.asarray(design.observed).sum(1).astype(values.dtype)[:, None]
+    zero = jnp.zeros((len(design.families), 1))
+    total = zero.at[design.family].add(seen)
+    weight = seen / jnp.maximum(total, 1.0)[design.family]
+    return (zero * values[:1]).at[design.family].add(weight * values)
 
-    At its centre a family's skill is what its scores tell best, so it barely depends on slopes and means.
+
+def _family_level(design: Design, priors: Priors, skill_mean: Values, there: Values) -> Values:
+    """Return each family's skill at average size and tokens, sampled as the average skill of its models.
+
+    That average is what a family's scores tell best: it barely depends on slopes, tuning or unknown tokens.
     """
     skills = design.anchors.size
     scale = sample("family_scale", _log_normal(priors.family_scale_mean, priors.family_scale_sd, skills))
@@ -157,8 +166,6 @@ def _family_level(
     share: Values = 0.0
     if design.has_parents:
         share = sample("inheritance", Beta(priors.inheritance_shape, priors.inheritance_shape))
-    center = jnp.asarray(design.places.center)
-    there = curve.growth(slope, curve.covariates(center[:, 0], center[:, 1], *bend))
     lower = unit_lower(raw, skills)
     law = FamilyEffects(skill_mean[None, :] + there, scale, lower, jnp.asarray(design.parent), share)
     level = sample("family_skill", law) - there
@@ -197,23 +204,39 @@ def _deviation(design: Design, spec: ModelSpec) -> Values:
 
 
 def _specific(design: Design, spec: ModelSpec) -> Values:
-    """Return what every line has of its own on every benchmark, a tuned line on top of its base line."""
-    shape = (design.lines.base.size, design.floor.size)
+    """Return what every line has of its own on every benchmark, a tuned line on top of its base line.
+
+    Nothing on the anchors: a line's average there is its skill, and elsewhere its skills and this.
+    """
+    lines, benchmarks = design.lines.base.size, design.floor.size
     if not spec.specific:
-        return jnp.zeros(shape)
-    p = spec.priors
-    scale = sample("specific_scale", _log_normal(p.specific_scale_mean, p.specific_scale_sd, shape[1]))
+        return jnp.zeros((lines, benchmarks))
+    p, free = spec.priors, benchmarks - design.anchors.size
+    scale = sample("specific_scale_free", _log_normal(p.specific_scale_mean, p.specific_scale_sd, free))
     # Heavy tails would fit a shade better, and leave two explanations of every odd score of a lone model.
-    raw = sample("specific_raw", Normal(0, 1).expand(shape).to_event(2))
-    return deterministic("specific", handed_on(raw * scale[None, :], design.lines.base))
+    raw = sample("specific_raw", Normal(0, 1).expand((lines, free)).to_event(2))
+    order = _order(design)
+    deterministic("specific_scale", jnp.concatenate([jnp.zeros(design.anchors.size), scale])[order])
+    own = handed_on(raw * scale[None, :], design.lines.base)
+    return deterministic("specific", jnp.pad(own, ((0, 0), (design.anchors.size, 0)))[:, order])
+
+
+def free_benchmarks(design: Design) -> Values:
+    """Return the numbers of the benchmarks that are no anchor, dims (benchmark)."""
+    every = jnp.arange(design.floor.size)
+    return jnp.setdiff1d(every, design.anchors, size=every.size - design.anchors.size, assume_unique=True)
+
+
+def _order(design: Design) -> Values:
+    """Return where each benchmark stands in the list of the anchors, then the others."""
+    return jnp.argsort(jnp.concatenate([design.anchors, free_benchmarks(design)]))
 
 
 def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     p, benchmarks, skills = spec.priors, design.floor.size, design.anchors.size
-    free = jnp.setdiff1d(jnp.arange(benchmarks), design.anchors, size=benchmarks - skills, assume_unique=True)
+    free, order = free_benchmarks(design), _order(design)
     pivot = jnp.asarray(design.pivot)
     anchored = pivot[design.anchors]
-    order = jnp.argsort(jnp.concatenate([design.anchors, free]))
     one = Normal(p.loading_mean, p.loading_sd)
     loading_free = sample("loading_free", one.expand([free.size, skills]).to_event(2))
     loading = deterministic("loading", jnp.concatenate([jnp.eye(skills), loading_free])[order])

@@ -13,7 +13,6 @@ from numpyro.optim import Adam
 from tqdm.auto import tqdm
 
 from bayes_sloth.design import Design
-from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 
@@ -79,15 +78,19 @@ def held(design: Design, spec: ModelSpec) -> dict[str, Values]:
     dict of arrays
         By site name.
     """
-    benchmarks = design.floor.size
-    absent = {"deviation_scale": not spec.deviation, "specific_scale": not spec.specific}
-    sizes = {name: spec.skills for name in GROUP_SCALES} | {"specific_scale": benchmarks}
-    medians = {name: float(np.exp(getattr(spec.priors, f"{name}_mean"))) for name in GROUP_SCALES}
-    fixed = {n: jnp.full(sizes[n], medians[n]) for n in GROUP_SCALES if not absent.get(n, False)}
+    skills, free = spec.skills, design.floor.size - spec.skills
+    shapes = {
+        "family_scale": skills,
+        "tuning_scale": skills,
+        "deviation_scale": skills if spec.deviation else 0,
+        "specific_scale_free": free if spec.specific else 0,
+    }
+    medians = {name: np.exp(getattr(spec.priors, name.removesuffix("_free") + "_mean")) for name in shapes}
+    fixed = {name: jnp.full(size, medians[name]) for name, size in shapes.items() if size}
     if spec.deviation:
-        fixed["deviation_raw"] = jnp.zeros((design.family.size, spec.skills))
+        fixed["deviation_raw"] = jnp.zeros((design.family.size, skills))
     if spec.specific:
-        fixed["specific_raw"] = jnp.zeros((design.lines.base.size, benchmarks))
+        fixed["specific_raw"] = jnp.zeros((design.lines.base.size, free))
     return fixed
 
 

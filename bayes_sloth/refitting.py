@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.infer import NUTS
+from numpyro.infer import HMC
 from numpyro.infer.util import constrain_fn
 
-from bayes_sloth.covariates import Scale, Scaling, Unknown
-from bayes_sloth.design import Covariate, Design
-from bayes_sloth.deviations import Places
+from bayes_sloth.design import Design
 from bayes_sloth.effects import specific_to
-from bayes_sloth.lines import Lines
+from bayes_sloth.kernels import Blocked, kernel_of
 from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.modes import climb, held
 from bayes_sloth.observation import score_law
-from bayes_sloth.sampling import DEPTHS, TARGET_ACCEPTANCE, starts
+from bayes_sloth.sampling import starts
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 
@@ -29,14 +26,6 @@ Values = Any
 
 # Draws turned into scores at a time.
 BATCH: Final = 50
-# Names and flags shape a program; all else of a design is data, and may differ from fit to fit.
-_SHAPE: Final = ("families", "has_parents", "has_experts")
-
-for _kind in (Scale, Scaling, Unknown, Covariate, Lines, Places, Design):
-    _names = [entry.name for entry in fields(_kind)]
-    jax.tree_util.register_dataclass(
-        _kind, [n for n in _names if n not in _SHAPE], [n for n in _names if n in _SHAPE]
-    )
 
 
 class Length(NamedTuple):
@@ -116,7 +105,7 @@ def all_modes(designs: Design, spec: ModelSpec, keys: jax.Array) -> tuple[Values
 
 @partial(jax.jit, static_argnames=("spec", "length"))
 def sampled(design: Design, spec: ModelSpec, mode: Values, key: jax.Array, length: Length) -> Found:
-    """Sample one fit with NUTS, its chains in turn, and draw every score.
+    """Sample one fit, its chains in turn, and draw every score.
 
     Parameters
     ----------
@@ -137,27 +126,28 @@ def sampled(design: Design, spec: ModelSpec, mode: Values, key: jax.Array, lengt
         Draws of every score, seen or not.
     """
     narrow, space = Space(design, spec, held(design, spec)), Space(design, spec)
-    kernel = NUTS(potential_fn=space.potential, target_accept_prob=TARGET_ACCEPTANCE, max_tree_depth=DEPTHS)
+    blocked = Blocked(space)
+    kernel = kernel_of("hmc", blocked, length.warmup)
 
     def chain(key: jax.Array) -> Found:
         start_key, run_key, score_key = jax.random.split(key, 3)
-        begun = starts(space, narrow, mode, 1, start_key)[0]
-        vectors, steps, diverging = walked(kernel, begun, run_key, length)
-        return Found(*drawn_scores(space, vectors, score_key), steps, diverging)
+        begun = blocked.blocks(starts(space, narrow, mode, 1, start_key)[0])
+        blocks, steps, diverging = walked(kernel, begun, run_key, length)
+        return Found(*drawn_scores(space, blocked.flat(blocks), score_key), steps, diverging)
 
     found: Found = jax.lax.map(chain, jax.random.split(key, length.chains))
     return found
 
 
-def walked(kernel: NUTS, start: Values, key: jax.Array, length: Length) -> tuple[Values, Values, Values]:
+def walked(kernel: HMC, start: Values, key: jax.Array, length: Length) -> tuple[Values, Values, Values]:
     """Run one chain inside a larger program.
 
     Parameters
     ----------
-    kernel : NUTS
-        On a potential of flat vectors.
-    start : array, dims (parameter)
-        Flat.
+    kernel : HMC
+        Or one of its kind.
+    start : pytree of arrays
+        What the kernel's potential is a function of.
     key : random key
         Of the chain.
     length : Length
@@ -165,8 +155,8 @@ def walked(kernel: NUTS, start: Values, key: jax.Array, length: Length) -> tuple
 
     Returns
     -------
-    vectors : array, dims (draw, parameter)
-        Flat draws.
+    draws : pytree of arrays, dims (draw, ...)
+        As `start`.
     steps, diverging : array, dims (draw)
         Leapfrog steps; whether the trajectory diverged.
     """

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,7 +14,10 @@ from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
-from bayes_sloth.design import Design
+from bayes_sloth.covariates import Scale, Scaling, Unknown
+from bayes_sloth.design import Covariate, Design
+from bayes_sloth.deviations import Places
+from bayes_sloth.lines import Lines
 from bayes_sloth.model import sloth
 from bayes_sloth.spec import ModelSpec
 
@@ -23,6 +27,14 @@ Values = Any
 BATCH: Final = 50
 # Prior draws whose average starts an optimiser: their noise is far below the spread of the starts.
 PRIOR_DRAWS: Final = 64
+# Names and flags shape a program; all else of a design is data, and may differ from fit to fit.
+_SHAPE: Final = ("families", "has_parents", "has_experts")
+
+for _kind in (Scale, Scaling, Unknown, Covariate, Lines, Places, Design):
+    _names = [entry.name for entry in fields(_kind)]
+    jax.tree_util.register_dataclass(
+        _kind, [n for n in _names if n not in _SHAPE], [n for n in _names if n in _SHAPE]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +72,12 @@ class Space:
         shapes = jax.eval_shape(self._drawn, jax.random.key(0))
         with jax.ensure_compile_time_eval():
             return ravel_pytree({name: jnp.zeros(s.shape, s.dtype) for name, s in shapes.items()})[1]
+
+    @cached_property
+    def size(self) -> int:
+        """Number of parameters."""
+        shapes = jax.eval_shape(self._drawn, jax.random.key(0))
+        return sum(math.prod(s.shape) for s in shapes.values())
 
     def start(self) -> Values:
         """Return the average prior draw, flat."""

@@ -60,7 +60,7 @@ class TooSure:
         self, scores: bs.Scores, folds: Sequence[Fold], *, seed: int, jobs: int, progress: bool
     ) -> Iterator[Forecast]:
         """Yield a forecast for every fold, each as soon as it is done."""
-        prepare(1)
+        prepare()
         spec = self.law.spec
         anchors = spec.anchors
         designs = [
@@ -85,7 +85,7 @@ def _too_sure(
     place: int, design: Design, mode: Any, models: Any, spec: bs.ModelSpec, key: Any, length: Length
 ) -> Forecast:
     """Sample one fold, in whatever process this runs."""
-    prepare(1)
+    prepare()
     begun = time.perf_counter()
     found = sampled(design, spec, mode, jax.random.wrap_key_data(jnp.asarray(key)), length)
     score, expected = (np.asarray(values)[:, :, models] for values in (found.score, found.expected))

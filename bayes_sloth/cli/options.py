@@ -21,6 +21,7 @@ LARGEST_SEED: Final = 2**32 - 1
 class Method(StrEnum):
     """Ways to fit."""
 
+    HMC = "hmc"
     NUTS = "nuts"
     MAP = "map"
     LAPLACE = "laplace"

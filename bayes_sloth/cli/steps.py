@@ -50,7 +50,7 @@ def recalled_or_fitted(table: Scores, spec: ModelSpec, settings: FitSettings, *,
     from bayes_sloth.cli.messages import say
     from bayes_sloth.sampling import prepare
 
-    prepare(settings.chains)  # 64 bits from here on: the key names the float width
+    prepare()  # 64 bits from here on: the key names the float width
     key = caching.key_of(caching.ingredients(table.digest, spec, settings.arguments))
     found = caching.recall(key, bs.load, lambda fit: bool(fit.report.data_digest == table.digest))
     if found is not None:

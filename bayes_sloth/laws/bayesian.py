@@ -21,12 +21,13 @@ from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 from bayes_sloth.convergence import RHAT_PARAMETER, diagnose
 from bayes_sloth.errors import FitWarning
 from bayes_sloth.folds import Fold
+from bayes_sloth.kernels import DEPTHS
 from bayes_sloth.laws.fitted import Fitted, check_seen
 from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.laws.tables import Table, asked_table, compute_scale, seen_table
 from bayes_sloth.names import MODEL
 from bayes_sloth.refitting import Length, walked
-from bayes_sloth.sampling import DEPTHS, prepare
+from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
 
 Values = Any
@@ -159,7 +160,7 @@ def forecasts(
     The same seed gives a fold the same numbers, whatever other folds there are. Models that the law cannot
     forecast, for want of size or tokens, are NaN.
     """
-    prepare(1)
+    prepare()
     tasks = (
         delayed(_forecast)(law, place, fold.models, *seen_table(fold.seen(scores), law.needs_compute), key)
         for place, fold in enumerate(folds)
@@ -196,7 +197,7 @@ def fit(law: SampledLaw, scores: Scores, *, seed: int) -> Fitted:
     FitWarning
         If the chains do not agree.
     """
-    prepare(1)
+    prepare()
     table, usable = seen_table(scores, law.needs_compute)
     check_seen(law.name, scores, table.observed)
     chains = sampled(law.model, table, _key((seed, 0)), law.length)
@@ -221,7 +222,7 @@ def _forecast(
     seeds: tuple[int, int],
 ) -> Forecast:
     """Sample one fold, in whatever process this runs."""
-    prepare(1)
+    prepare()
     begun = time.perf_counter()
     chains = sampled(law.model, table, _key(seeds), law.length)
     score = np.asarray(chains.score).reshape(-1, *table.score.shape)

@@ -24,7 +24,7 @@ class RandomEffectsLaw:
     ----------
     skills : int
         How many.
-    method : {"nuts", "map"}
+    method : {"hmc", "map"}
         As in `SlothLaw`.
     length : Length
         Of the chains.
@@ -41,7 +41,7 @@ class RandomEffectsLaw:
     """
 
     skills: int = 4
-    method: str = "nuts"
+    method: str = "hmc"
     length: Length = field(default_factory=Length)
 
     @property
@@ -53,7 +53,7 @@ class RandomEffectsLaw:
     @property
     def name(self) -> str:
         """Short label for tables."""
-        return "Random effects" + f" ({self.method})" * (self.method != "nuts")
+        return "Random effects" + f" ({self.method})" * (self.method != "hmc")
 
     def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
         """Learn from every score of a table; see `SlothLaw.fit`."""

@@ -31,7 +31,7 @@ from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
 
-METHODS: Final = ("nuts", "map")
+METHODS: Final = ("hmc", "map")
 # Draws of a point estimate: noise alone.
 DRAWS: Final = 1000
 # Folds that climb side by side, never more nor fewer: the last digits of a mode depend on how many do, and a
@@ -47,7 +47,7 @@ class SlothLaw:
     ----------
     spec : ModelSpec
         Settings and priors; ablations differ in these.
-    method : {"nuts", "map"}
+    method : {"hmc", "map"}
         Full posterior, or a mode from several starts.
     length : Length
         Of the chains.
@@ -66,7 +66,7 @@ class SlothLaw:
     """
 
     spec: ModelSpec = field(default_factory=ModelSpec)
-    method: str = "nuts"
+    method: str = "hmc"
     length: Length = field(default_factory=Length)
     label: str = ""
 
@@ -78,7 +78,7 @@ class SlothLaw:
     @property
     def name(self) -> str:
         """Short label for tables."""
-        return self.label or ("sloth" if self.method == "nuts" else f"sloth ({self.method})")
+        return self.label or ("sloth" if self.method == "hmc" else f"sloth ({self.method})")
 
     def fit(self, scores: Scores, *, seed: int = 0) -> Fitted:
         """Learn from every score of a table, as `bayes_sloth.fit` does.
@@ -107,7 +107,7 @@ class SlothLaw:
 
         The same seed gives a fold the same numbers, whatever other folds there are.
         """
-        prepare(1)
+        prepare()
         designs = [self._design(fold.seen(scores)) for fold in folds]
         # By what a fold hides, not by its place: the rest of an interrupted run has other places.
         own = [jax.random.fold_in(jax.random.key(seed), int(fold.digest[:8], 16)) for fold in folds]
@@ -177,7 +177,7 @@ def _forecast(
     length: Length,
 ) -> Forecast:
     """Sample one fold, in whatever process this runs."""
-    prepare(1)
+    prepare()
     begun = time.perf_counter()
     found = sampled(design, spec, mode, jax.random.wrap_key_data(jnp.asarray(key)), length)
     score, expected = (np.asarray(values)[:, :, models] for values in (found.score, found.expected))

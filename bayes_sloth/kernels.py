@@ -1,0 +1,155 @@
+"""Hamiltonian Monte Carlo for the model: which parameters share a dense metric, how long trajectories are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import jax
+import jax.numpy as jnp
+from numpyro.infer import HMC, NUTS
+from numpyro.infer.hmc import HMCState
+
+from bayes_sloth.model import free_benchmarks
+from bayes_sloth.space import Space
+
+Values = Any
+Blocks = dict[str, Values]
+
+# In units of the marginal standard deviations, which the metric makes 1: long enough for directions that are
+# a few times longer than that, short enough to draw new momenta often. Jittered, so that nothing swings back.
+LENGTH: Final = 4.0
+SHORTEST, LONGEST = 0.4, 1.6
+# Steps are jittered too, downwards: a chain in a narrow place gets out with the smaller ones.
+SMALLEST: Final = 0.7
+# While the metric is still being found, steps are short and long trajectories are lost labour.
+MOST_STEPS: Final = (64, 512)
+ACCEPTANCE: Final = 0.8
+# Trees of this target are half as deep as at the usual 0.8 and leave as many effective draws.
+ACCEPTANCE_OF_TREES: Final = 0.7
+DEPTHS: Final = (8, 10)
+
+SAMPLED: Final = ("hmc", "nuts")
+_OF_BENCHMARKS: Final = ("lower", "reach_logit", "asymmetry")
+_OF_SKILLS: Final = ("slope", "size_curvature", "token_curvature", "skill_mean", "tuning", "tuning_slope")
+
+
+class Trajectories(HMC):  # type: ignore[misc]
+    """Hamiltonian Monte Carlo with trajectories of random length, never of more than so many steps.
+
+    Parameters
+    ----------
+    potential_fn : callable
+        Of a dict of blocks.
+    warmup : int
+        Draws of adaptation, in which trajectories take fewer steps.
+    **settings
+        Of NumPyro's `HMC`.
+    """
+
+    def __init__(self, potential_fn: Callable[[Blocks], Values], warmup: int, **settings: Any) -> None:
+        super().__init__(potential_fn=potential_fn, trajectory_length=LENGTH, **settings)
+        self._warmup = warmup
+
+    def sample(self, state: HMCState, model_args: tuple[Any, ...], model_kwargs: dict[str, Any]) -> HMCState:
+        """Return the state after one trajectory."""
+        key, length_key, step_key = jax.random.split(state.rng_key, 3)
+        adapted = state.adapt_state.step_size
+        step = adapted * jax.random.uniform(step_key, minval=SMALLEST, maxval=1.0)
+        length = LENGTH * jax.random.uniform(length_key, minval=SHORTEST, maxval=LONGEST)
+        length = jnp.minimum(length, jnp.where(state.i < self._warmup, *MOST_STEPS) * step)
+        moved = super().sample(
+            state._replace(
+                rng_key=key, trajectory_length=length, adapt_state=state.adapt_state._replace(step_size=step)
+            ),
+            model_args,
+            model_kwargs,
+        )
+        step = jnp.where(state.i < self._warmup, moved.adapt_state.step_size, adapted)
+        return moved._replace(
+            trajectory_length=LENGTH, adapt_state=moved.adapt_state._replace(step_size=step)
+        )
+
+
+class Blocked:
+    """The flat vectors of a space as blocks: one for every benchmark and its curve, one for the rest.
+
+    A benchmark's loadings, intercept and link trade off against each other, and an anchor's with the slopes
+    of its skill: a dense metric within each block doubles the step. Blocks are small, so that a few hundred
+    draws of warm-up tell their covariances.
+
+    Parameters
+    ----------
+    space : Space
+        The parameters.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        size = space.size
+        places = {k: v.astype(int) for k, v in space.named(jnp.arange(size, dtype=float)).items()}
+        self.places = _dense(space, places)
+        together = jnp.concatenate(list(self.places.values()))
+        # Every place that is in no block, in order.
+        self.places["rest"] = jnp.setdiff1d(jnp.arange(size), together, size=size - together.size)
+        self._order = jnp.argsort(jnp.concatenate(list(self.places.values())))
+
+    @property
+    def dense(self) -> list[tuple[str, ...]]:
+        """Blocks whose metric is dense, as NumPyro wants them named."""
+        return [(name,) for name in self.places if name != "rest"]
+
+    def blocks(self, vectors: Values) -> Blocks:
+        """Return flat vectors, dims (..., parameter), as blocks."""
+        return {name: vectors[..., places] for name, places in self.places.items()}
+
+    def flat(self, blocks: Blocks) -> Values:
+        """Return blocks as flat vectors, dims (..., parameter)."""
+        return jnp.concatenate([blocks[name] for name in self.places], axis=-1)[..., self._order]
+
+    def potential(self, blocks: Blocks) -> Values:
+        """Return minus the log posterior density, up to a constant."""
+        return self.space.potential(self.flat(blocks))
+
+
+def _dense(space: Space, places: dict[str, Values]) -> Blocks:
+    """Return the places of the parameters of each benchmark, those of a skill with its anchor."""
+    anchors = jnp.asarray(space.design.anchors)
+    own = [places[name] for name in _OF_BENCHMARKS if name in places]
+    of_skill = [places[name].reshape(anchors.size, -1) for name in _OF_SKILLS if name in places]
+    blocks = {
+        f"skill {k}": jnp.concatenate([*(a[anchors[k]][None] for a in own), *(a[k] for a in of_skill)])
+        for k in range(anchors.size)
+    }
+    for j, benchmark in enumerate(free_benchmarks(space.design)):
+        typical = places["predictor_free"][j][None]
+        rest = (a[benchmark][None] for a in own)
+        blocks[f"benchmark {j}"] = jnp.concatenate([places["loading_free"][j], typical, *rest])
+    return blocks
+
+
+def kernel_of(method: str, blocked: Blocked, warmup: int) -> HMC:
+    """Return the transition kernel of a method.
+
+    Parameters
+    ----------
+    method : {"hmc", "nuts"}
+        Trajectories of random length; the No-U-Turn sampler.
+    blocked : Blocked
+        The parameters.
+    warmup : int
+        Draws of adaptation.
+
+    Returns
+    -------
+    HMC
+        NumPyro's, on blocks.
+    """
+    if method == "nuts":
+        return NUTS(
+            potential_fn=blocked.potential,
+            dense_mass=blocked.dense,
+            target_accept_prob=ACCEPTANCE_OF_TREES,
+            max_tree_depth=DEPTHS,
+        )
+    return Trajectories(blocked.potential, warmup, dense_mass=blocked.dense, target_accept_prob=ACCEPTANCE)
