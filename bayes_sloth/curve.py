@@ -13,6 +13,7 @@ Models = Float[Array, " model"]
 Skills = Float[Array, "model skill"]
 Scores = Float[Array, "model benchmark"]
 Benchmarks = Float[Array, " benchmark"]
+Shapes = Float[Array, "benchmark ..."]
 
 # Below this bend exp(-k x) - 1 loses digits, and two terms of its series are exact to 2e-9.
 STRAIGHT: Final = 1e-4
@@ -236,7 +237,12 @@ def predictor(
 
 
 def share_reached(
-    eta: Scores, pivot: Benchmarks, reach: Benchmarks, asymmetry: Benchmarks, *, link: str = "richards"
+    eta: Scores,
+    pivot: Benchmarks,
+    reach: Benchmarks,
+    shape: Shapes,
+    *,
+    link: str = "richards",
 ) -> Scores:
     r"""Return the share of the range above the floor, :math:`h_j(\eta_{ij})`, by a link of `links`.
 
@@ -244,8 +250,10 @@ def share_reached(
     ----------
     eta : array, dims (model, benchmark)
         From `predictor`.
-    pivot, reach, asymmetry : array, dims (benchmark)
-        The link's constants and shape; see `links.richards`.
+    pivot, reach : array, dims (benchmark)
+        The link's constants; see `links.richards`.
+    shape : array, dims (benchmark) or (benchmark, knot)
+        Asymmetry of `links.richards`; bends of `links.spline`.
     link : str
         Name of the link.
 
@@ -260,7 +268,7 @@ def share_reached(
     >>> share_reached(jnp.zeros((1, 1)), 0 * one, one, one).tolist()
     [[0.5]]
     """
-    return LINKS[link](eta, pivot[None, :], reach[None, :], asymmetry[None, :])
+    return LINKS[link](eta, pivot[None, :], reach[None, :], shape[None, :])
 
 
 def expected_score(share: Scores, lower: Benchmarks) -> Scores:

@@ -9,9 +9,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.design import logits, typical_logits
-from bayes_sloth.effects import specific_to
 from bayes_sloth.lines import lines_in
-from bayes_sloth.model import BenchmarkCurve, scores_of
+from bayes_sloth.model import BenchmarkCurve, scores_at
 from bayes_sloth.names import FAMILY, FLOOR, INSTRUCT, SCORE
 from bayes_sloth.spec import ModelSpec
 
@@ -57,9 +56,7 @@ def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
     }
 
     def one(draw: dict[str, jax.Array]) -> jax.Array:
-        benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
-        specific = specific_to(draw, line, pivot.size)
-        expected: jax.Array = scores_of(draw["model_skill"], specific, benchmark, pivot, spec.link)[1]
+        expected: jax.Array = scores_at(draw, line, pivot, spec.link)[1]
         return expected
 
     found = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=50))(flat)

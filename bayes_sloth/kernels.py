@@ -30,7 +30,7 @@ ACCEPTANCE_OF_TREES: Final = 0.7
 DEPTHS: Final = (8, 10)
 
 SAMPLED: Final = ("hmc", "nuts")
-_OF_BENCHMARKS: Final = ("lower", "reach_logit", "asymmetry")
+_OF_BENCHMARKS: Final = ("lower", "reach_logit", "asymmetry", "bend")
 _OF_SKILLS: Final = ("slope", "size_curvature", "token_curvature", "skill_mean", "tuning", "tuning_slope")
 
 
@@ -118,12 +118,12 @@ def _dense(space: Space, places: dict[str, Values]) -> Blocks:
     own = [places[name] for name in _OF_BENCHMARKS if name in places]
     of_skill = [places[name].reshape(anchors.size, -1) for name in _OF_SKILLS if name in places]
     blocks = {
-        f"skill {k}": jnp.concatenate([*(a[anchors[k]][None] for a in own), *(a[k] for a in of_skill)])
+        f"skill {k}": jnp.concatenate([*(a[anchors[k]].reshape(-1) for a in own), *(a[k] for a in of_skill)])
         for k in range(anchors.size)
     }
     for j, benchmark in enumerate(free_benchmarks(space.design)):
         typical = places["predictor_free"][j][None]
-        rest = (a[benchmark][None] for a in own)
+        rest = (a[benchmark].reshape(-1) for a in own)
         blocks[f"benchmark {j}"] = jnp.concatenate([places["loading_free"][j], typical, *rest])
     return blocks
 

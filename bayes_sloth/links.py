@@ -12,6 +12,11 @@ from jaxtyping import Array, Float
 # exp(80) is finite in 32 bits too; a share that far down its curve is nothing at any score's precision.
 STEEPEST: Final = 80.0
 
+# Knots of the spline on either side of the pivot, in logits: most scores lie within four of their pivot.
+KNOTS: Final = (2.0, 4.0)
+# Changes of a log slope below this are integrated by their first two terms.
+STRAIGHT: Final = 1e-4
+
 Values = Float[Array, "..."]
 Link = Callable[[Values, Values, Values, Values], Values]
 
@@ -90,4 +95,67 @@ def logistic(predictor: Values, pivot: Values, reach: Values, asymmetry: Values)
     return richards(predictor, pivot, reach, jnp.ones_like(asymmetry))
 
 
-LINKS: Mapping[str, Link] = MappingProxyType({"richards": richards, "logistic": logistic})
+def spline(predictor: Values, pivot: Values, reach: Values, bend: Values) -> Values:
+    r"""Return the share of the range above the floor under a logistic curve of a warped predictor.
+
+    .. math:: h(\eta) = u\,\sigma\{\operatorname{logit}(s/u) + k\,w(\eta - p)\},
+        \quad w(x) = \int_0^x e^{g(t)}\,dt,\; s = \sigma(p),\; k = (1 - s)/(1 - s/u)
+
+    with g piecewise linear between `KNOTS`, 0 at the pivot and constant beyond the last knots: an increasing
+    curve with a continuous slope, whatever the bends, and the plain logistic where they are 0. Its value and
+    slope at the pivot are those of `logistic`.
+
+    Parameters
+    ----------
+    predictor : array, dims (..., benchmark)
+        Linear predictor, in logits.
+    pivot : array, dims (benchmark)
+        Logit of the typical share.
+    reach : array, dims (benchmark)
+        Upper asymptote of the share, above the typical share and at most 1.
+    bend : array, dims (benchmark, knot)
+        Log of the warp's slope at the knots before and after the pivot.
+
+    Returns
+    -------
+    array, dims (..., benchmark)
+        Share in (0, reach), increasing in the predictor.
+
+    References
+    ----------
+    Ramsay, J. O. (1998). Estimating smooth monotone functions. J. R. Stat. Soc. B 60, eq. 2.
+
+    Examples
+    --------
+    >>> no_bend = jnp.zeros((1, 4))
+    >>> round(float(spline(jnp.array([2.0]), jnp.zeros(1), jnp.ones(1), no_bend)[0]), 3)
+    0.881
+    """
+    typical = 1 / (1 + jnp.exp(-pivot))
+    ratio = typical / reach
+    steepness = (1 - typical) / (1 - ratio)
+    x = predictor - pivot
+    after, side = x > 0, len(KNOTS)
+    log_slopes = [jnp.where(after, bend[..., side + i], bend[..., side - 1 - i]) for i in range(side)]
+    warped = jnp.where(after, 1.0, -1.0) * _warped(jnp.where(after, x, -x), log_slopes)
+    logit = jnp.log(ratio) - jnp.log(1 - ratio) + jnp.clip(steepness * warped, -STEEPEST, STEEPEST)
+    return reach / (1 + jnp.exp(-logit))
+
+
+def _warped(x: Values, log_slopes: list[Values]) -> Values:
+    """Integrate, from 0 to x at or above 0, the exponential of a function that is linear between knots."""
+    start, before, total = 0.0, jnp.zeros_like(x), jnp.zeros_like(x)
+    for end, after in zip(KNOTS, log_slopes, strict=True):
+        width, change = end - start, after - before
+        straight = jnp.abs(change) < STRAIGHT
+        safe = jnp.where(straight, 1.0, change)
+        # The first stretch begins where x does: at its end a bound would halve the slope at the pivot.
+        part = jnp.minimum((x - start) / width, 1.0)
+        part = jnp.maximum(part, 0.0) if start else part
+        curved = (jnp.exp(safe * part) - 1) / safe
+        total += width * jnp.exp(before) * jnp.where(straight, part * (1 + change * part / 2), curved)
+        start, before = end, after
+    return total + jnp.maximum(x - start, 0.0) * jnp.exp(before)
+
+
+LINKS: Mapping[str, Link] = MappingProxyType({"richards": richards, "logistic": logistic, "spline": spline})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -11,7 +12,8 @@ from numpyro.distributions import Beta, LogNormal, Normal
 
 from bayes_sloth import curve
 from bayes_sloth.design import Covariate, Design
-from bayes_sloth.effects import FamilyEffects, handed_on, unit_lower
+from bayes_sloth.effects import FamilyEffects, handed_on, specific_to, unit_lower
+from bayes_sloth.links import KNOTS
 from bayes_sloth.observation import score_law
 from bayes_sloth.spec import ModelSpec, Priors
 
@@ -31,6 +33,8 @@ class BenchmarkCurve(NamedTuple):
     intercept, reach, asymmetry, lower : array, dims (benchmark)
         Intercept in logits, upper asymptote of the share, asymmetry of the link, lower asymptote of
         the score.
+    bend : array, dims (benchmark, knot), optional
+        Bends of the spline link.
     """
 
     loading: Values
@@ -38,6 +42,7 @@ class BenchmarkCurve(NamedTuple):
     reach: Values
     asymmetry: Values
     lower: Values
+    bend: Values = None
 
 
 def scores_of(
@@ -64,8 +69,48 @@ def scores_of(
         Shares of the range above the floor; shares of items solved.
     """
     eta = curve.predictor(skill, benchmark.loading, benchmark.intercept, specific)
-    share = curve.share_reached(eta, pivot, benchmark.reach, benchmark.asymmetry, link=link)
+    shape = benchmark.asymmetry if benchmark.bend is None else benchmark.bend
+    share = curve.share_reached(eta, pivot, benchmark.reach, shape, link=link)
     return share, curve.expected_score(share, benchmark.lower)
+
+
+def curve_of(draw: Mapping[str, Values]) -> BenchmarkCurve:
+    """Return the benchmarks' parameters in one draw.
+
+    Parameters
+    ----------
+    draw : mapping of str to array
+        Named quantities of one draw.
+
+    Returns
+    -------
+    BenchmarkCurve
+        Of every benchmark.
+    """
+    return BenchmarkCurve(**{name: draw[name] for name in BenchmarkCurve._fields if name in draw})
+
+
+def scores_at(draw: Mapping[str, Values], line: Values, pivot: Values, link: str) -> tuple[Values, Values]:
+    """Return `scores_of` every fitted model in one draw.
+
+    Parameters
+    ----------
+    draw : mapping of str to array
+        Named quantities of one draw.
+    line : array of int, dims (model)
+        Line number of every model.
+    pivot : array, dims (benchmark)
+        Logit of the typical share.
+    link : str
+        Name of the link.
+
+    Returns
+    -------
+    share, expected : array, dims (model, benchmark)
+        Shares of the range above the floor; shares of items solved.
+    """
+    specific = specific_to(draw, line, pivot.size)
+    return scores_of(draw["model_skill"], specific, curve_of(draw), pivot, link)
 
 
 def sloth(design: Design, spec: ModelSpec) -> None:
@@ -144,7 +189,7 @@ def _curvature(design: Design, priors: Priors) -> tuple[Values, Values]:
 def _family_average(design: Design, values: Values) -> Values:
     """Return the average of models' values in each family, by the number of their scores; 0 without any."""
     seen = jnp.asarray(design.observed).sum(1).astype(values.dtype)[:, None]
-    zero = jnp.zeros((len(design.families), 1))
+    zero = jnp.zeros((design.parent.size, 1))
     total = zero.at[design.family].add(seen)
     weight = seen / jnp.maximum(total, 1.0)[design.family]
     return (zero * values[:1]).at[design.family].add(weight * values)
@@ -249,11 +294,14 @@ def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     typical_share = 1 / (1 + jnp.exp(-pivot))
     reach = typical_share + (1 - typical_share) / (1 + jnp.exp(-reach_logit))
     deterministic("upper", lower + (1 - lower) * reach)
+    bend: Values = None
+    if spec.link == "spline":
+        bend = sample("bend", Normal(0, p.bend_sd).expand([benchmarks, 2 * len(KNOTS)]).to_event(2))
     if spec.link == "richards":
         asymmetry = sample("asymmetry", _log_normal(0.0, p.asymmetry_sd, benchmarks))
     else:
         asymmetry = deterministic("asymmetry", jnp.ones(benchmarks))
-    return BenchmarkCurve(loading, intercept, deterministic("reach", reach), asymmetry, lower)
+    return BenchmarkCurve(loading, intercept, deterministic("reach", reach), asymmetry, lower, bend)
 
 
 def _observe(design: Design, spec: ModelSpec, share: Values, expected: Values) -> None:

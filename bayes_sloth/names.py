@@ -62,6 +62,7 @@ SITE_DIMS: Final = {
     "upper": (BENCHMARK,),
     "reach": (BENCHMARK,),
     "asymmetry": (BENCHMARK,),
+    "bend": (BENCHMARK, "knot"),
     "misfit": (BENCHMARK,),
     "log_likelihood": (MODEL, BENCHMARK),
 }

@@ -16,7 +16,7 @@ from bayes_sloth import curve
 from bayes_sloth.design import design_of
 from bayes_sloth.effects import drawn_specific, inherit, unit_lower
 from bayes_sloth.errors import InputError
-from bayes_sloth.model import BenchmarkCurve, scores_of
+from bayes_sloth.model import BenchmarkCurve, curve_of, scores_of
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.observation import score_law
 from bayes_sloth.posterior import Posterior
@@ -232,7 +232,7 @@ def _forecast(
     """Return one draw of the expected and of the observed scores of all models asked about."""
     keys = jax.random.split(key, 4)
     draw = _with_priors(draw, posterior.spec.priors, keys[2])
-    benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
+    benchmark = curve_of(draw)
     skill = _skill(questions, draw, keys[0])
     specific = jnp.zeros((questions.family.size, questions.pivot.size))
     if "specific" in draw:

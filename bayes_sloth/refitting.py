@@ -13,9 +13,8 @@ from numpyro.infer import HMC
 from numpyro.infer.util import constrain_fn
 
 from bayes_sloth.design import Design
-from bayes_sloth.effects import specific_to
 from bayes_sloth.kernels import Blocked, kernel_of
-from bayes_sloth.model import BenchmarkCurve, scores_of
+from bayes_sloth.model import scores_at
 from bayes_sloth.modes import climb, held
 from bayes_sloth.observation import score_law
 from bayes_sloth.sampling import starts
@@ -226,9 +225,7 @@ def drawn_scores(space: Space, vectors: Values, key: jax.Array) -> tuple[Values,
     def one(item: tuple[Values, jax.Array]) -> tuple[Values, Values]:
         vector, key = item
         draw = constrain_fn(space.model, (), {}, space.named(vector), return_deterministic=True)
-        benchmark = BenchmarkCurve(*(draw[name] for name in BenchmarkCurve._fields))
-        specific = specific_to(draw, jnp.asarray(design.lines.model), pivot.size)
-        share, expected = scores_of(draw["model_skill"], specific, benchmark, pivot, spec.link)
+        share, expected = scores_at(draw, jnp.asarray(design.lines.model), pivot, spec.link)
         expected = jnp.clip(expected, 0.0, 1.0)
         parts = (share, expected, draw["misfit"], jnp.asarray(design.items), draw.get("tail", 1.0))
         return expected, score_law(spec.likelihood, *parts).sample(key)

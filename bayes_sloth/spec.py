@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bayes_sloth.errors import InputError, unknown_name
 
-LINKS: Final = ("richards", "logistic")
+LINKS: Final = ("richards", "logistic", "spline")
 LIKELIHOODS: Final = ("student_t", "normal", "beta_binomial", "beta")
 
 
@@ -62,6 +62,8 @@ class Priors:
     reach_sd: float = 0.6
     # Half to twice is a visible bend away from the logistic curve.
     asymmetry_sd: float = 0.5
+    # Two and four logits from its typical score a benchmark is half as steep to twice as steep.
+    bend_sd: float = 0.4
     # What the law leaves unexplained is about three points at mid-range.
     misfit_mean: float = -3.5  # exp(-3.5) = 0.03
     misfit_sd: float = 0.5
@@ -95,7 +97,7 @@ class ModelSpec:
     ----------
     skills : int
         Number of skills d. Four forecast held-out siblings better than the published three.
-    link : {"richards", "logistic"}
+    link : {"richards", "logistic", "spline"}
         Curve from skill to score. Richards, because hard benchmarks rise late and saturate early.
     likelihood : {"student_t", "normal", "beta_binomial", "beta"}
         Observation law. Student-t, because published tables hold faulty runs.

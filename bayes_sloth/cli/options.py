@@ -32,6 +32,7 @@ class Link(StrEnum):
 
     RICHARDS = "richards"
     LOGISTIC = "logistic"
+    SPLINE = "spline"
 
 
 class Likelihood(StrEnum):
@@ -107,6 +108,14 @@ LinkOption = Annotated[
 ]
 LikelihoodOption = Annotated[
     Likelihood | None, typer.Option("--likelihood", help="Law of an observed score.", rich_help_panel=_FIT)
+]
+CheckpointFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        help="Folder to keep the chains in: killed, the same command goes on from there.",
+        rich_help_panel=_FIT,
+    ),
 ]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Fit again and keep no copy.", rich_help_panel=_FIT)

@@ -24,9 +24,8 @@ from bayes_sloth.design import (
     places_of,
 )
 from bayes_sloth.deviations import factor
-from bayes_sloth.effects import specific_to
 from bayes_sloth.lines import lines_in, tuned_both_ways
-from bayes_sloth.model import BenchmarkCurve, scores_of, sloth
+from bayes_sloth.model import scores_at, sloth
 from bayes_sloth.names import FAMILY, INSTRUCT, PARAMS_B, TOKENS_T
 from bayes_sloth.spec import ModelSpec
 
@@ -125,9 +124,7 @@ def draws(design: Design, spec: ModelSpec, keys: jax.Array) -> dict[str, Values]
         model = handlers.seed(handlers.uncondition(sloth), key)
         trace = handlers.trace(model).get_trace(design, spec)
         values = {name: site["value"] for name, site in trace.items()}
-        benchmark = BenchmarkCurve(*(values[name] for name in BenchmarkCurve._fields))
-        specific = specific_to(values, design.lines.model, pivot.size)
-        expected = scores_of(values["model_skill"], specific, benchmark, pivot, spec.link)[1]
+        expected = scores_at(values, jnp.asarray(design.lines.model), pivot, spec.link)[1]
         return values | {"expected": expected}
 
     return dict(jax.jit(jax.vmap(one))(keys))
