@@ -8,22 +8,7 @@ import tempfile
 from pathlib import Path
 
 import jax
-import numpyro
 from jaxtyping import install_import_hook
-
-HOST_DEVICES = 4  # as many as the default number of chains, so that no test falls back to sequential chains
-
-
-def start_jax() -> None:
-    """Start JAX in 64 bits on several host devices, and leave the environment of child processes alone."""
-    before = os.environ.get("XLA_FLAGS")
-    numpyro.set_host_device_count(HOST_DEVICES)
-    jax.config.update("jax_enable_x64", True)
-    assert jax.local_device_count() == HOST_DEVICES, "JAX had started before the tests could set its devices"
-    if before is None:
-        del os.environ["XLA_FLAGS"]
-    else:
-        os.environ["XLA_FLAGS"] = before
 
 
 def numerics() -> list[str]:
@@ -42,6 +27,6 @@ if "BAYES_SLOTH_TEST_PROGRAMS" not in os.environ:
     # Made by the first process of a run and found by its workers: what one compiled the others need not.
     PROGRAMS = tempfile.TemporaryDirectory(prefix="bayes_sloth_programs_")
     os.environ["BAYES_SLOTH_TEST_PROGRAMS"] = PROGRAMS.name
-start_jax()
+jax.config.update("jax_enable_x64", True)
 SHAPE_CHECKED = numerics()
 install_import_hook(SHAPE_CHECKED, "beartype.beartype")

@@ -72,23 +72,27 @@ def laplace_fit() -> bs.Posterior:
 
 
 @cache
-def warned_nuts_fit() -> tuple[bs.Posterior, tuple[str, ...]]:
-    """Run NUTS for real but not for long; return the warnings it gave too."""
+def warned_fit(method: str = "hmc") -> tuple[bs.Posterior, tuple[str, ...]]:
+    """Sample for real but not for long; return the warnings it gave too."""
     with warnings.catch_warnings(record=True) as seen, compiled_quickly():
         warnings.simplefilter("always")
         fit = bs.fit(
-            table(), SPEC, method="nuts", seed=0, chains=CHAINS, draws=DRAWS, warmup=WARMUP, progress=False
+            table(), SPEC, method=method, seed=0, chains=CHAINS, draws=DRAWS, warmup=WARMUP, progress=False
         )
     return fit, tuple(str(w.message) for w in seen if issubclass(w.category, bs.FitWarning))
 
 
+def hmc_fit() -> bs.Posterior:
+    return warned_fit()[0]
+
+
 def nuts_fit() -> bs.Posterior:
-    return warned_nuts_fit()[0]
+    return warned_fit("nuts")[0]
 
 
 @cache
 def ideal_fit() -> bs.Posterior:
-    """Stand in for a converged fit by NUTS with independent draws close to the mode."""
+    """Stand in for a converged fit by HMC with independent draws close to the mode."""
     rng, mode = np.random.default_rng(0), map_fit()
     chains, draws = 4, 400
     posterior = mode.data["posterior"].dataset.squeeze(("chain", "draw"), drop=True)
@@ -99,11 +103,10 @@ def ideal_fit() -> bs.Posterior:
         )
         for name, value in posterior.data_vars.items()
     }
-    dims, shape = ("chain", "draw"), (chains, draws)
-    statistics = {"diverging": (dims, np.zeros(shape, bool)), "tree_depth": (dims, np.full(shape, 5))}
+    statistics = {"diverging": (("chain", "draw"), np.zeros((chains, draws), bool))}
     labels = {name: posterior[name] for name in posterior.coords}
     return with_groups(
-        replace(mode, report=replace(mode.report, method="nuts", status=FitStatus.FINE, messages=())),
+        replace(mode, report=replace(mode.report, method="hmc", status=FitStatus.FINE, messages=())),
         posterior=xr.Dataset(variables, coords=labels),
         sample_stats=xr.Dataset(statistics),
     )

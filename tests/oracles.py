@@ -201,12 +201,10 @@ def mean_scores(
 ) -> dict[str, Floats]:
     """Skills and expected scores of every model from the sampled sites, one formula after the other."""
     facts, floor = scores.metadata, np.asarray(scores.data["floor"].values)
+    score = np.asarray(scores.data["score"].values)
     families = list(dict.fromkeys(facts["family"]))
     f = [families.index(name) for name in facts["family"]]
     (size, size_0), (tokens, tokens_0), share = covariates(facts, values, sds)
-    centre = np.array(
-        [[v[np.array(f) == k].mean() for v in (size_0 + 0.5 * share, tokens_0)] for k in range(len(families))]
-    )
     size = size + values.get("moe_weight", np.array(0.0)) * share
     slope = values["slope"]
 
@@ -217,19 +215,22 @@ def mean_scores(
             columns.append(sum(c * x for c, x in zip(b, (g, h, g * h), strict=False)))
         return np.stack(columns, axis=1)
 
-    # A family's skill at its own centre is sampled; its level is what is left at average size and tokens.
-    level = values["family_skill"] - grown(*centre.T)
     instruct = facts["instruct"].to_numpy(dtype=float)
-    skill = level[f] + grown(size, tokens)
     # Tuning does more, or less, for larger models.
     tuned = _tuning(facts, families, values)[f] + np.outer(size, values["tuning_slope"])
-    skill = skill + instruct[:, None] * tuned
+    skill = grown(size, tokens) + instruct[:, None] * tuned
     if "deviation_raw" in values:
         root = np.linalg.cholesky(departures(list(facts["family"]), instruct, size_0 + 0.5 * share, tokens_0))
         skill = skill + values["deviation_scale"] * (root @ values["deviation_raw"])
-    pivot = typical_logit(np.asarray(scores.data["score"].values), floor)
+    # Sampled is the average skill of a family's models, each of its scores counted once.
+    seen = (~np.isnan(score)).sum(axis=1)
+    for k, sampled in enumerate(values["family_skill"]):
+        own = np.array(f) == k
+        average = (seen[own] @ skill[own]) / seen[own].sum() if seen[own].any() else 0.0
+        skill[own] += sampled - average
+    pivot = typical_logit(score, floor)
     eta = _predictor(skill, scores.benchmarks, anchors, pivot, values)
-    eta = eta + _specific(facts, families, values)
+    eta = eta + _specific(facts, families, scores.benchmarks, anchors, values)
     typical = 1 / (1 + np.exp(-pivot))
     reach = typical + (1 - typical) / (1 + np.exp(-values["reach_logit"]))
     asymmetry = values["asymmetry"] if law == "richards" else np.ones(pivot.size)
@@ -247,13 +248,24 @@ def _tuning(facts: pd.DataFrame, families: list[str], values: Values) -> Floats:
     return np.array(rows)
 
 
-def _specific(facts: pd.DataFrame, families: list[str], values: Values) -> Floats:
-    """Return what lines have of their own: base before tuned, family by family, tuned on top of base."""
+def _specific(
+    facts: pd.DataFrame,
+    families: list[str],
+    benchmarks: Sequence[str],
+    anchors: Sequence[str],
+    values: Values,
+) -> Floats:
+    """Return what lines have of their own: base before tuned, family by family, tuned on top of base.
+
+    Nothing at the anchors.
+    """
     pairs = list(zip(facts["family"], facts["instruct"] > 0, strict=True))
     lines = [(name, tuned) for name in families for tuned in (False, True) if (name, tuned) in pairs]
     if "specific_raw" not in values:
         return np.zeros((len(pairs), values["lower"].size))
-    own = values["specific_raw"] * values["specific_scale"]
+    own = np.zeros((len(lines), len(benchmarks)))
+    free = [j for j, name in enumerate(benchmarks) if name not in anchors]
+    own[:, free] = values["specific_raw"] * values["specific_scale_free"]
     total = {line: own[n] for n, line in enumerate(lines)}
     for name, tuned in lines:
         if tuned and (name, False) in total:

@@ -18,7 +18,7 @@ from bayes_sloth.files import PARTIAL
 
 KEY = "a" * 64
 OTHER = "b" * 64
-SETTINGS = {"method": "nuts", "seed": 0, "chains": 4, "draws": 1000, "warmup": 1000}
+SETTINGS = {"method": "hmc", "seed": 0, "chains": 4, "draws": 1000, "warmup": 500}
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def packaged() -> Scores:
 def test_the_models_mean_is_the_oracles(table: Any, link: str, seed: int) -> None:
     scores = table()
     anchors = (scores.benchmarks[2], scores.benchmarks[0])
-    spec = ModelSpec(skills=2, link=link, specific=True, anchors=anchors)
+    spec = ModelSpec(skills=2, link=link, anchors=anchors)
     design = design_of(scores, anchors)
     trace = traced(design, spec, seed)
     wanted = mean_scores(scores, anchors, sampled(trace), regression_sds(scores, design), law=link)

@@ -70,15 +70,15 @@ def moved(values: Sites, old: Design, new: Design, models: Any, families: Any, e
     out = dict(values)
     for name in ("family_skill", "family_tuning_raw"):
         out[name] = values[name][families]
-    for name in ("lower", "reach_logit", "asymmetry", "misfit", "specific_scale"):
+    for name in ("lower", "reach_logit", "asymmetry", "misfit"):
         out[name] = values[name][exams]
     lines = [2 * families[f] + t for f, t in zip(new.lines.family, new.lines.tuned, strict=True)]
     places = {2 * f + t: n for n, (f, t) in enumerate(zip(old.lines.family, old.lines.tuned, strict=True))}
-    out["specific_raw"] = values["specific_raw"][jnp.array([places[line] for line in lines])][:, exams]
-    whole = np.full((old.floor.size, 3), np.nan)
-    whole[old.free] = np.column_stack([values["loading_free"], values["predictor_free"]])
-    free = whole[exams][new.free]
-    out["loading_free"], out["predictor_free"] = jnp.asarray(free[:, :2]), jnp.asarray(free[:, 2])
+    of_free = [int(j) for j in old.free]
+    free = np.array([of_free.index(exams[j]) for j in new.free])
+    for name in ("loading_free", "predictor_free", "specific_scale_free"):
+        out[name] = values[name][free]
+    out["specific_raw"] = values["specific_raw"][jnp.array([places[line] for line in lines])][:, free]
     rows, columns, entries = old.root
     root = np.zeros((old.family.size,) * 2)
     root[rows, columns] = entries
@@ -90,6 +90,12 @@ def moved(values: Sites, old: Design, new: Design, models: Any, families: Any, e
         there = noise[models][after.missing]
         out[f"{name}_raw"] = jnp.asarray(np.linalg.solve(after.unknown.lower, there))
     return out
+
+
+def with_the_same_skills(old: Design, new: Design, values: Sites) -> Sites:
+    """Return parameters that give every family the same skills though other scores of it are observed."""
+    before, after = (trace_of(where, values)["efficiency"]["value"] for where in (old, new))
+    return values | {"family_skill": values["family_skill"] + before - after}
 
 
 def same_spreads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +151,9 @@ def test_hiding_scores_takes_away_their_own_density_and_no_more(row: int) -> Non
     for gone in (np.arange(4) == 2, np.ones(4, dtype=bool)):
         observed = design().observed.copy()
         observed[row, gone] = False
-        less = density(replace(design(), observed=observed), values())
-        assert less == pytest.approx(density(design(), values()) - cells[row, gone].sum(), abs=1e-9)
+        less = replace(design(), observed=observed)
+        found = density(less, with_the_same_skills(design(), less, values()))
+        assert found == pytest.approx(density(design(), values()) - cells[row, gone].sum(), abs=1e-9)
 
 
 def test_without_scores_the_prior_is_left() -> None:
@@ -168,7 +175,7 @@ def test_the_density_of_scores_is_scipys_student_t() -> None:
     scale = np.sqrt(variance + inside * (1 - inside) / 500)
     cells = stats.t.logpdf(design().score, LEAST_TAIL + values()["tail"], mean, scale)
     none = replace(design(), observed=np.zeros_like(design().observed))
-    found = density(design(), values()) - density(none, values())
+    found = density(design(), values()) - density(none, with_the_same_skills(design(), none, values()))
     assert found == pytest.approx(cells[design().observed].sum(), abs=1e-8)
 
 
@@ -177,7 +184,7 @@ def test_named_quantities_have_the_shapes_of_their_labels() -> None:
     sizes["line"] = design().lines.base.size
     trace = trace_of(design(), values())
     for name, dims in SITE_DIMS.items():
-        if name != "log_likelihood":
+        if name not in ("log_likelihood", "bend"):
             assert np.shape(trace[name]["value"]) == tuple(sizes[d] for d in dims), name
 
 
@@ -192,7 +199,7 @@ def test_anchors_read_their_own_skill() -> None:
     ("settings", "gone"),
     [
         ({"deviation": False}, {"deviation_scale", "deviation_raw"}),
-        ({"specific": False}, {"specific_scale", "specific_raw"}),
+        ({"specific": False}, {"specific_scale_free", "specific_raw"}),
         ({"likelihood": "normal"}, {"tail"}),
         ({"likelihood": "beta_binomial", "link": "logistic"}, {"tail", "asymmetry"}),
     ],
@@ -211,13 +218,53 @@ def test_plain_tables_drop_what_they_have_no_use_for() -> None:
     assert set(start) < set(values())
 
 
+def averages(values: Any) -> np.ndarray:
+    """Return for every model the average of its family, each score counted once."""
+    weight, family = design().observed.sum(axis=1), design().family
+    found = [np.average(np.asarray(values)[family == k], weights=weight[family == k]) for k in range(6)]
+    return np.array(found)[family]
+
+
+def test_a_familys_skill_is_the_average_of_its_models() -> None:
+    """By their numbers of scores, which differ within families here; a plain average is not it."""
+    trace = trace_of(design(), values())
+    for k in range(design().parent.size):
+        own = design().family == k
+        skill, weight = trace["model_skill"]["value"][own], design().observed[own].sum(axis=1)
+        np.testing.assert_allclose(values()["family_skill"][k], np.average(skill, axis=0, weights=weight))
+        assert np.ptp(weight) == 0 or not np.allclose(values()["family_skill"][k], skill.mean(axis=0))
+    assert any(np.ptp(design().observed.sum(1)[design().family == k]) for k in range(6))
+
+
+def test_a_family_without_scores_has_its_level_as_its_skill() -> None:
+    hidden = replace(design(), observed=design().observed & (design().family != 0)[:, None])
+    trace = trace_of(hidden, values())
+    level = trace["efficiency"]["value"] + values()["skill_mean"]
+    np.testing.assert_allclose(level[0], values()["family_skill"][0], atol=1e-12)
+    assert (np.abs(level[1:] - values()["family_skill"][1:]).max(axis=1) > 1e-6).all()
+
+
+def test_what_is_specific_leaves_anchors_alone() -> None:
+    trace = trace_of(design(), values())
+    scale, effect = (np.asarray(trace[name]["value"]) for name in ("specific_scale", "specific"))
+    anchors, free = design().anchors, design().free
+    assert (scale[anchors] == 0).all() and (effect[:, anchors] == 0).all()
+    np.testing.assert_array_equal(scale[free], values()["specific_scale_free"])
+    assert (effect[:, free] != 0).all()
+    base = design().lines.base
+    own = np.asarray(values()["specific_raw"]) * scale[free]
+    np.testing.assert_allclose(effect[:, free], own + np.where(base >= 0, 1, 0)[:, None] * own[base])
+
+
 def test_tuning_does_more_for_larger_models_and_nothing_for_base_ones() -> None:
-    """A unit more of the slope moves the skills of tuned models by their scaled log size."""
+    """A unit more of the slope moves tuned models by their scaled log size, beside their family's average."""
     changed = values() | {"tuning_slope": values()["tuning_slope"] + jnp.array([1.0, 0.0])}
     before, after = trace_of(design(), values()), trace_of(design(), changed)
     moved = after["model_skill"]["value"] - before["model_skill"]["value"]
     dense_and_tuned = design().instruct * before["log_size"]["value"]  # no mixture of the table is tuned
-    np.testing.assert_allclose(moved[:, 0], dense_and_tuned, atol=1e-12)
+    np.testing.assert_allclose(moved[:, 0], dense_and_tuned - averages(dense_and_tuned), atol=1e-12)
+    efficiency = after["efficiency"]["value"] - before["efficiency"]["value"]
+    np.testing.assert_allclose(efficiency[design().family, 0], -averages(dense_and_tuned), atol=1e-12)
     assert (moved[:, 1] == 0).all() and (design().log_active_share[design().instruct > 0] == 0).all()
 
 

@@ -16,7 +16,7 @@ from bayes_sloth.modes import SAME_MODE, Modes, around_mode, climb, find_modes, 
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 
-SPEC = ModelSpec(skills=1, specific=True, anchors=("exam 0",))
+SPEC = ModelSpec(skills=1, anchors=("exam 0",))
 DESIGN = design_of(plain_table(), ("exam 0",))
 
 
@@ -86,9 +86,9 @@ def test_what_a_mode_holds() -> None:
     assert float(fixed["family_scale"][0]) == pytest.approx(np.exp(priors.family_scale_mean))
     assert not fixed["deviation_raw"].any() and fixed["deviation_raw"].shape == (6, 1)
     lines, benchmarks = DESIGN.lines.base.size, DESIGN.floor.size
-    assert not fixed["specific_raw"].any() and fixed["specific_raw"].shape == (lines, benchmarks)
-    assert np.asarray(fixed["specific_scale"]) == pytest.approx(np.exp(priors.specific_scale_mean))
-    plain = held(DESIGN, ModelSpec(skills=1, deviation=False))
+    assert not fixed["specific_raw"].any() and fixed["specific_raw"].shape == (lines, benchmarks - 1)
+    assert np.asarray(fixed["specific_scale_free"]) == pytest.approx(np.exp(priors.specific_scale_mean))
+    plain = held(DESIGN, ModelSpec(skills=1, deviation=False, specific=False))
     assert set(plain) == {"family_scale", "tuning_scale"}
 
 

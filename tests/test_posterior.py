@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from fits import asked, compiled_quickly, forecast, laplace_fit, map_fit, nuts_fit, table
+from fits import asked, compiled_quickly, forecast, hmc_fit, laplace_fit, map_fit, table
 
 import bayes_sloth as bs
 from bayes_sloth.errors import FitStatus, InputError
@@ -25,7 +25,7 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [map_fit, laplace_fit, nuts_fit])
+@pytest.mark.parametrize("make", [map_fit, laplace_fit, hmc_fit])
 def test_a_saved_fit_comes_back_whole(make: Any, tmp_path: Path) -> None:
     fit = make()
     fit.save(tmp_path / "fit.nc")
@@ -105,7 +105,7 @@ def test_a_file_of_another_kind_is_refused(saved: Path, content: bytes) -> None:
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "fit.nc"
-    nuts_fit().save(path)
+    hmc_fit().save(path)
     with h5py.File(path) as file:
         place = file["posterior/model_skill"].id.get_chunk_info(0)
     content = bytearray(path.read_bytes())
@@ -158,8 +158,8 @@ def test_a_fit_and_its_report_print_in_a_dozen_lines() -> None:
     assert "25 models of 6 families, 3 benchmarks; 1 chains of 1 draws, 2 skills (anchors " in text
     assert "fit by map, seed 0" in text and "not to be trusted as it stands" in text
     assert len(text.splitlines()) <= 12
-    fine = FitReport("nuts", 3, FitStatus.FINE, ("chains agree.",), 81.4, {}, "")
-    assert repr(fine) == "fit by nuts, seed 3, 81 s: to be trusted\n  chains agree."
+    fine = FitReport("hmc", 3, FitStatus.FINE, ("chains agree.",), 81.4, {}, "")
+    assert repr(fine) == "fit by hmc, seed 3, 81 s: to be trusted\n  chains agree."
 
 
 def test_a_posterior_cannot_be_changed() -> None:

@@ -15,8 +15,8 @@ from fits import (
     asked,
     compiled_quickly,
     forecast,
+    hmc_fit,
     map_fit,
-    nuts_fit,
     table,
     with_groups,
 )
@@ -135,7 +135,7 @@ def test_observed_scores_scatter_around_expected_ones() -> None:
     np.testing.assert_allclose(expected["mean"][inside], score["mean"][inside], atol=0.01)
 
 
-@pytest.mark.parametrize("make", [map_fit, nuts_fit])
+@pytest.mark.parametrize("make", [map_fit, hmc_fit])
 def test_a_fitted_models_own_row_is_forecast_where_the_fit_has_it(make: Any) -> None:
     """Its departure is known up to what two equal models differ by, so means agree within a few points."""
     fit, names = make(), ["llama-2-13b", "falcon-40b"]

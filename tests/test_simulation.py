@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from fits import compiled_quickly
 from oracles import FACTS, facts_table, link
 from scipy import stats
 
@@ -19,9 +21,15 @@ from bayes_sloth.errors import InputError
 from bayes_sloth.names import SITE_DIMS
 from bayes_sloth.simulation import Simulation, blank_design, draws
 
-SPEC = bs.ModelSpec(skills=2, specific=True)
+SPEC = bs.ModelSpec(skills=2)
 SMALL: dict[str, Any] = {"families": 6, "models_per_family": 3, "benchmarks": 5, "missing": 0.3}
 TABLES = 400
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly() -> Iterator[None]:
+    with compiled_quickly():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +48,7 @@ def test_truth_is_named_as_a_posterior(made: Simulation) -> None:
     for name, variable in made.truth.data_vars.items():
         assert variable.dims == dims.get(name, ()), name  # what has no dims by name is a scalar
         assert np.isfinite(variable.values).all(), name
-    assert set(dims) - set(made.truth.data_vars) == {"log_likelihood"}
+    assert set(dims) - set(made.truth.data_vars) == {"log_likelihood", "bend"}
     scalars = {name for name, variable in made.truth.data_vars.items() if not variable.dims}
     assert {"tail"} <= scalars <= {"tail", "inheritance", "moe_weight"}
     assert tuple(made.truth["model"].values) == made.scores.models

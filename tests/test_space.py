@@ -19,7 +19,7 @@ from bayes_sloth.modes import held
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 
-SPEC = ModelSpec(skills=1, specific=True, anchors=("exam 0",))
+SPEC = ModelSpec(skills=1, anchors=("exam 0",))
 
 
 @cache

@@ -17,7 +17,7 @@ UNUSUAL = ModelSpec(
     likelihood="normal",
     interaction=False,
     deviation=False,
-    specific=True,
+    specific=False,
     anchors=("MMLU", "GSM8K"),
     priors=Priors(slope_sd=1.25, tail_mean=2.0),
 )
@@ -55,7 +55,7 @@ def test_a_misspelt_name_gets_the_nearest_one(kind: str, name: str, hint: str) -
 
 
 def test_a_name_like_no_other_gets_the_list() -> None:
-    with pytest.raises(InputError, match=r"unknown link 'xyz': choose from richards, logistic\.$"):
+    with pytest.raises(InputError, match=r"unknown link 'xyz': choose from richards, logistic, spline\.$"):
         ModelSpec(link="xyz")
 
 

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pandas as pd
-from fits import asked, compiled_quickly, table, with_groups
+from fits import asked, compiled_quickly, hmc_fit, table, with_groups
 from oracles import link, typical_logit
 
 import bayes_sloth as bs
 from bayes_sloth.expectation import expected_scores
 
-SPEC = bs.ModelSpec(skills=1, specific=True)
-DRAWS = 10
-
-
-@cache
-def fit() -> bs.Posterior:
-    """Far too few draws for a posterior; what is asked of them holds draw by draw."""
-    with compiled_quickly():
-        return bs.fit(table(), SPEC, chains=1, draws=DRAWS, warmup=DRAWS, seed=0, progress=False)
+# Far too few draws for a posterior; what is asked of them holds draw by draw.
+fit = hmc_fit
 
 
 def line_of(facts: pd.DataFrame) -> list[str]:
@@ -41,7 +32,9 @@ def test_lines_have_labels_and_effects() -> None:
     effect = fit().data["posterior"].dataset["specific"]
     assert effect.dims == ("chain", "draw", "line", "benchmark")
     assert set(effect["line"].values) == set(line_of(table().metadata))
-    assert (effect.std(("chain", "draw")) > 0).all()
+    free = ~effect["benchmark"].isin(fit().spec.anchors)
+    assert (effect.std(("chain", "draw")).sel(benchmark=free) > 0).all()
+    assert (effect.sel(benchmark=~free) == 0).all() and int(free.sum()) == 1
 
 
 def test_expected_scores_hold_what_is_specific() -> None:
@@ -71,6 +64,6 @@ def test_forecasts_take_the_effects_of_their_own_line() -> None:
 
 def test_without_them_a_fit_holds_no_lines() -> None:
     with compiled_quickly():
-        plain = bs.fit(table(), bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
+        plain = bs.fit(table(), bs.ModelSpec(skills=1, specific=False), method="map", seed=0, progress=False)
     posterior = plain.data["posterior"].dataset
     assert not {"specific", "specific_scale", "line"} & set(posterior.variables)
