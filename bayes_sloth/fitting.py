@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from dataclasses import replace
@@ -12,6 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.convergence import Convergence, convergence
 from bayes_sloth.design import design_of
 from bayes_sloth.distrust import distrust_in_words, distrusted
@@ -33,8 +35,10 @@ from bayes_sloth.names import (
     SKILL,
 )
 from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
-from bayes_sloth.sampling import Chains, prepare, run_chains
+from bayes_sloth.resuming import identity, opened
+from bayes_sloth.sampling import Chains, interruption, prepare, run_chains
 from bayes_sloth.scores import Scores
+from bayes_sloth.snapshots import frozen_modes, thawed_modes
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
 from bayes_sloth.watching import watched
@@ -67,6 +71,7 @@ def fit(
     draws: int = 1000,
     warmup: int = 500,
     progress: bool = True,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Posterior:
     """Fit the skills law to a table of scores.
 
@@ -88,18 +93,25 @@ def fit(
         Chains, kept draws of each and draws of adaptation; a mode is one draw.
     progress : bool
         Whether to show progress, where somebody watches: a terminal or a notebook.
+    checkpoint : str or path, optional
+        A folder, made where it does not exist, in which chains are kept every few seconds: killed at any
+        moment, the same call goes on from there and ends with the same draws. Removed when the fit is done.
+        Methods that do not sample take seconds and keep nothing.
 
     Returns
     -------
     Posterior
-        Draws, model and report, whatever the method.
+        Draws, model and report, whatever the method. Ctrl-C while chains are sampled gives those draws that
+        all chains have, and the report says so; another Ctrl-C stops at once.
 
     Raises
     ------
     InputError
-        If an argument is not valid.
+        If an argument is not valid, or the checkpoint is damaged, of another fit, or of another release.
     FitError
         If no start leads to a finite posterior density.
+    KeyboardInterrupt
+        If stopped before every chain has draws.
 
     Examples
     --------
@@ -114,37 +126,54 @@ def fit(
     prepare()
     progress = progress and watched()
     asked = spec or ModelSpec()
+    settings = {"chains": int(chains), "draws": int(draws), "warmup": int(warmup)}
+    told = {"method": method, "seed": int(seed), **settings, "device": jax.default_backend()}
+    with opened(checkpoint if method in SAMPLED else None, identity(scores.digest, asked, told)) as kept:
+        modes = _settled(scores, asked, method, seed=seed, progress=progress, kept=kept)
+        if method in SAMPLED:
+            found = run_chains(
+                modes, method=method, **settings, seed=seed, progress=progress, checkpoint=kept
+            )
+        else:
+            found = _without_sampling(modes, method, chains=chains, draws=draws, seed=seed)
+        spec = modes.space.spec
+        tree = _tree(found, scores, spec)
+        expected = expected_scores(tree, spec)
+        status, messages = _judged(tree, expected, modes, method)
+        if found.interrupted:
+            messages = (interruption(found, draws, kept), *messages)
+            settings |= {"draws": found.vectors.shape[1], "draws_asked": int(draws)}
+        report = FitReport(
+            method=method,
+            seed=int(seed),
+            status=status,
+            messages=messages,
+            seconds=time.perf_counter() - begun,
+            versions=versions_of_packages(),
+            data_digest=scores.digest,
+            settings=settings,
+            findings=(_modes_in_words(modes), *distrust_in_words(distrusted(tree, spec, expected))),
+        )
+        if not found.interrupted:
+            kept.remove()
+    return Posterior(tree, spec, report)
+
+
+def _settled(
+    scores: Scores, asked: ModelSpec, method: str, *, seed: int, progress: bool, kept: Checkpoint
+) -> Modes:
+    """Return modes of the model with its anchors chosen."""
     spec = _resolved(asked, scores)
+    if known := kept.modes():
+        return thawed_modes(known, scores, spec)
     modes = _modes(scores, spec, seed, progress)
     # Anchors decide how well chains mix, not what a mode forecasts.
     if asked.anchors is None and method != "map":
         better = _better_anchors(modes, scores)
         if set(better) != set(spec.anchors or ()):
-            spec = replace(spec, anchors=better)
-            modes = _modes(scores, spec, seed, progress)
-    if method in SAMPLED:
-        length = {"chains": chains, "draws": draws, "warmup": warmup}
-        found = run_chains(modes, method=method, **length, seed=seed, progress=progress)
-    else:
-        found = _without_sampling(modes, method, chains=chains, draws=draws, seed=seed)
-    tree = _tree(found, scores, spec)
-    expected = expected_scores(tree, spec)
-    status, messages = _judged(tree, expected, modes, method)
-    report = FitReport(
-        method=method,
-        seed=int(seed),
-        status=status,
-        messages=messages,
-        seconds=time.perf_counter() - begun,
-        versions=versions_of_packages(),
-        data_digest=scores.digest,
-        settings={"chains": int(chains), "draws": int(draws), "warmup": int(warmup)},
-        findings=(
-            _modes_in_words(modes),
-            *distrust_in_words(distrusted(tree, spec, expected)),
-        ),
-    )
-    return Posterior(tree, spec, report)
+            modes = _modes(scores, replace(spec, anchors=better), seed, progress)
+    kept.keep_modes(frozen_modes(modes))
+    return modes
 
 
 def _check_arguments(method: str, **numbers: int) -> None:
@@ -172,7 +201,7 @@ def _resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:
         warnings.warn(
             f"{spec.skills} skills cannot be told apart by {most} benchmark(s): fitted with skills={most}.",
             InputWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         spec = replace(spec, skills=most)
     anchors = check_anchors(scores, spec.anchors) if spec.anchors else anchors_of(scores, spec.skills)

@@ -17,12 +17,13 @@ from fits import (
     SPEC,
     WARMUP,
     compiled_quickly,
+    hmc_fit,
     ideal_fit,
     laplace_fit,
     map_fit,
     nuts_fit,
     table,
-    warned_nuts_fit,
+    warned_fit,
     with_groups,
 )
 from oracles import link, typical_logit
@@ -36,10 +37,12 @@ from bayes_sloth.expectation import expected_scores
 from bayes_sloth.fitting import NORMAL, POINT, converged
 from bayes_sloth.modes import Modes
 from bayes_sloth.names import COVARIATES, SITE_DIMS
+from bayes_sloth.running import THIN
+from bayes_sloth.space import Space
 from bayes_sloth.versions import versions_of_packages
 
 GROUPS = {"posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data"}
-FITS = {"map": (map_fit, 1, 1), "laplace": (laplace_fit, CHAINS, DRAWS), "nuts": (nuts_fit, CHAINS, DRAWS)}
+FITS = {"map": (map_fit, 1, 1), "laplace": (laplace_fit, CHAINS, DRAWS), "hmc": (hmc_fit, CHAINS, DRAWS)}
 
 
 @pytest.fixture(params=FITS)
@@ -56,7 +59,7 @@ def test_every_method_gives_the_same_groups_dims_and_labels(method: str) -> None
     posterior = fit.data["posterior"].dataset
     assert dict(posterior.sizes) == {
         **{"chain": chains, "draw": draws, "model": 25, "benchmark": 3, "family": 6, "skill": 2},
-        **{"covariate": 3, "skill_pair": 1},
+        **{"covariate": 3, "skill_pair": 1, "line": 12},
     }
     assert tuple(posterior["model"].values) == table().models
     assert tuple(posterior["benchmark"].values) == BENCHMARKS
@@ -69,7 +72,7 @@ def test_every_method_gives_the_same_groups_dims_and_labels(method: str) -> None
 def test_every_quantity_has_the_dims_that_names_gives_it(fit: bs.Posterior) -> None:
     posterior = fit.data["posterior"].dataset
     scalars = {"tail", "moe_weight", "inheritance"}
-    expected = set(SITE_DIMS) - {"log_likelihood", "specific", "specific_scale"} | scalars
+    expected = set(SITE_DIMS) - {"log_likelihood", "bend"} | scalars
     assert set(posterior.data_vars) == expected
     for name, value in posterior.data_vars.items():
         assert value.dims == ("chain", "draw", *SITE_DIMS.get(str(name), ()))
@@ -88,7 +91,10 @@ def scored_by_hand(fit: bs.Posterior, draw: dict[str, int]) -> tuple[np.ndarray,
     at = {name: value.values for name, value in fit.data["posterior"].dataset.isel(draw).data_vars.items()}
     data = table().data
     pivot = typical_logit(data["score"].values, data["floor"].values)
-    eta = at["model_skill"] @ at["loading"].T + at["intercept"]
+    lines = fit.data["posterior"].dataset["line"].values.tolist()
+    pairs = zip(data["family"].values, data["instruct"].values, strict=True)
+    own = [lines.index(f"{family}{'*' * int(tuned)}") for family, tuned in pairs]
+    eta = at["model_skill"] @ at["loading"].T + at["intercept"] + at["specific"][own]
     share = link(eta, 1 / (1 + np.exp(-pivot)), at["reach"], at["asymmetry"])
     mean = at["lower"] + (1 - at["lower"]) * share
     inside = np.clip(mean, 0.004, 0.996)
@@ -107,7 +113,7 @@ def test_stored_log_likelihood_is_that_of_the_formulas(fit: bs.Posterior) -> Non
 
 
 def test_expected_scores_are_those_of_the_formulas() -> None:
-    fit = nuts_fit()
+    fit = hmc_fit()
     found = expected_scores(fit.data, fit.spec)
     assert found.shape == (CHAINS, DRAWS, 25, 3)
     for chain, draw in ((0, 0), (1, DRAWS - 1)):
@@ -137,13 +143,13 @@ def test_a_point_estimate_and_an_approximation_say_what_they_miss() -> None:
     for fit, words in ((map_fit(), POINT), (laplace_fit(), NORMAL)):
         assert fit.report.status is FitStatus.NOT_TRUSTED
         assert fit.report.messages[0] == words
-        assert 'method="nuts"' in repr(fit.report)
+        assert 'method="hmc"' in repr(fit.report)
         assert fit.data["sample_stats"].dataset.data_vars.keys() == set()
 
 
 def test_a_report_carries_seed_versions_settings_and_the_tables_digest() -> None:
-    report = nuts_fit().report
-    assert (report.method, report.seed, report.data_digest) == ("nuts", 0, table().digest)
+    report = hmc_fit().report
+    assert (report.method, report.seed, report.data_digest) == ("hmc", 0, table().digest)
     assert report.versions == versions_of_packages()
     assert report.settings == {"chains": CHAINS, "draws": DRAWS, "warmup": WARMUP}
     assert report.seconds > 0
@@ -154,7 +160,7 @@ def judged(data: xr.DataTree, spec: bs.ModelSpec) -> Convergence:
 
 
 def test_too_few_draws_are_reported_with_real_problems_and_remedies() -> None:
-    fit, warned = warned_nuts_fit()
+    fit, warned = warned_fit()
     assert fit.report.status is FitStatus.NOT_TRUSTED
     with compiled_quickly():  # as the fit was: draws that stayed in place are tied to the last digit
         assert warned == fit.report.messages == judged(fit.data, fit.spec).messages
@@ -165,15 +171,18 @@ def test_too_few_draws_are_reported_with_real_problems_and_remedies() -> None:
     assert all("fit again with" in m for m in fit.report.messages)
 
 
-def test_nuts_keeps_the_statistics_of_its_steps() -> None:
-    found = nuts_fit().data["sample_stats"].dataset
-    wanted = {"n_steps", "diverging", "acceptance_rate", "lp", "energy", "tree_depth"}
-    assert set(found.data_vars) == wanted
+@pytest.mark.parametrize(("fit", "more"), [(hmc_fit, set()), (nuts_fit, {"tree_depth"})])
+def test_a_fit_keeps_the_statistics_of_its_trajectories(fit: Any, more: set[str]) -> None:
+    found = fit().data["sample_stats"].dataset
+    assert set(found.data_vars) == {"n_steps", "diverging", "acceptance_rate", "lp", "energy"} | more
     assert {value.dims for value in found.data_vars.values()} == {("chain", "draw")}
-    # Completed doublings: a tree that turned round half way through its tenth has not hit the limit of ten.
-    completed = 2 ** found["tree_depth"] - 1
-    assert ((completed <= found["n_steps"]) & (found["n_steps"] < 2 * completed + 1)).all()
     assert 0 < float(found["acceptance_rate"].mean()) <= 1
+    assert (found["energy"] >= -found["lp"]).all()  # momenta have energy too
+    assert (found["n_steps"] >= THIN).all()
+    if more:
+        # Completed doublings of an average tree since the last kept draw.
+        completed, steps = 2 ** found["tree_depth"] - 1, found["n_steps"] / THIN
+        assert ((completed <= steps) & (steps < 2 * completed + 1)).all()
 
 
 def test_chains_that_agree_pass_and_one_that_is_shifted_does_not() -> None:
@@ -207,7 +216,7 @@ def test_anchors_load_on_their_own_skill_alone(fit: bs.Posterior) -> None:
 BAD = {
     "method": (
         {"method": "nutz"},
-        r"unknown method 'nutz': choose from nuts, map, laplace. Did you mean 'nuts'\?",
+        r"unknown method 'nutz': choose from hmc, nuts, map, laplace. Did you mean 'nuts'\?",
     ),
     "chains": ({"chains": 0}, "fit: chains is 0: give a whole number from 1 up"),
     "draws": ({"draws": 9}, "fit: draws is 9: give a whole number from 10 up"),
@@ -264,12 +273,12 @@ def test_named_anchors_are_kept_whatever_the_modes_say(monkeypatch: pytest.Monke
 
     def one_mode(_: object, spec: bs.ModelSpec, **__: object) -> Modes:
         specs.append(spec)
-        return Modes(None, np.zeros((1, 3)), np.zeros(1))  # type: ignore[arg-type]
+        return Modes(Space(None, spec), np.zeros((1, 3)), np.zeros(1))  # type: ignore[arg-type]
 
     monkeypatch.setattr("bayes_sloth.fitting.find_modes", one_mode)
-    monkeypatch.setattr("bayes_sloth.fitting.run_nuts", stop)
+    monkeypatch.setattr("bayes_sloth.fitting.run_chains", stop)
     with pytest.raises(FitError, match="stopped"):
-        bs.fit(table(), replace(SPEC, anchors=("GSM8K", "ARC")), method="nuts", seed=0, chains=1)
+        bs.fit(table(), replace(SPEC, anchors=("GSM8K", "ARC")), method="hmc", seed=0, chains=1)
     assert [spec.anchors for spec in specs] == [("GSM8K", "ARC")]
 
 
@@ -284,7 +293,7 @@ def test_warnings_of_a_fit_are_of_their_own_kind() -> None:
     assert issubclass(FitWarning, UserWarning) and not issubclass(FitWarning, InputWarning)
 
 
-@pytest.mark.parametrize("fit", [map_fit, nuts_fit])
+@pytest.mark.parametrize("fit", [map_fit, hmc_fit])
 def test_a_report_says_how_many_modes_were_found_and_which_rows_look_wrong(fit: Any) -> None:
     modes, *rows = fit().report.findings
     assert modes.startswith(

@@ -1,36 +1,108 @@
-"""Chains start near the mode, run side by side, and depend on the seed alone."""
+"""Chains start near the mode, do not depend on how they run, and depend on the seed alone."""
 
 from __future__ import annotations
 
-import os
+from functools import cache
 
 import jax
 import numpy as np
 import pytest
-from fits import CHAINS, DRAWS, SPEC, WARMUP, compiled_quickly, map_fit, nuts_fit, table
+from fits import CHAINS, DRAWS, SPEC, WARMUP, compiled_quickly, hmc_fit, map_fit, table
+from oracles import plain_table
 
 import bayes_sloth as bs
-from bayes_sloth import sampling
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitWarning
-from bayes_sloth.modes import held
-from bayes_sloth.sampling import JITTER, chain_method, prepare, starts
+from bayes_sloth.kernels import MOST_STEPS
+from bayes_sloth.modes import Modes, held
+from bayes_sloth.running import THIN
+from bayes_sloth.sampling import SPREAD, Chains, prepare, run_chains, starts
 from bayes_sloth.space import Space
+from bayes_sloth.transitions import BLOCK, advanced, begun
+
+# As small a model as there is: what is tested here is how chains run, not what they sample.
+PLAIN = bs.ModelSpec(
+    skills=1,
+    link="logistic",
+    likelihood="normal",
+    interaction=False,
+    deviation=False,
+    specific=False,
+    anchors=("exam 0",),
+)
+SETTINGS = {"method": "hmc", "chains": 2, "draws": 12, "warmup": 30}
 
 
-def test_the_same_seed_gives_the_same_chains() -> None:
+@cache
+def modes() -> Modes:
+    """Stand in for modes: where the optimiser would begin."""
+    design = design_of(plain_table(), ("exam 0",))
+    space = Space(design, PLAIN, held(design, PLAIN))
+    with compiled_quickly():
+        return Modes(space, space.start()[None], np.zeros(1))
+
+
+def sampled(seed: int = 0, **changes: int | str) -> Chains:
+    with compiled_quickly():
+        return run_chains(modes(), **SETTINGS | changes, seed=seed, progress=False)  # type: ignore[arg-type]
+
+
+@cache
+def usual() -> Chains:
+    return sampled()
+
+
+def test_the_same_seed_gives_the_same_fit() -> None:
     with compiled_quickly(), pytest.warns(FitWarning):
-        again = bs.fit(
-            table(), SPEC, method="nuts", seed=0, chains=CHAINS, draws=DRAWS, warmup=WARMUP, progress=False
-        )
+        again = bs.fit(table(), SPEC, seed=0, chains=CHAINS, draws=DRAWS, warmup=WARMUP, progress=False)
     for name in ("posterior", "sample_stats", "log_likelihood"):
-        assert again.data[name].dataset.equals(nuts_fit().data[name].dataset)
+        assert again.data[name].dataset.equals(hmc_fit().data[name].dataset)
 
 
-def test_chains_differ_from_each_other() -> None:
-    skill = nuts_fit().data["posterior"].dataset["model_skill"].values
-    assert not np.array_equal(skill[0], skill[1])
-    assert (np.ptp(skill, axis=1) > 0).all()  # every chain moves
+def test_the_seed_decides_and_chains_differ_from_each_other() -> None:
+    found, size = usual().vectors, usual().space.size
+    assert found.shape == (2, 12, size) and np.isfinite(found).all()
+    assert not (found[0] == found[1]).any()
+    assert (np.ptp(found, axis=1) > 0).all()  # every chain moves
+    np.testing.assert_array_equal(sampled().vectors, found)
+    assert not (sampled(seed=1).vectors == found).any()
+
+
+def test_a_longer_run_begins_as_a_shorter_one() -> None:
+    """Blocks of draws are only where a run may pause."""
+    longer = sampled(draws=BLOCK + 3)
+    assert longer.vectors.shape == (2, BLOCK + 3, usual().space.size)
+    np.testing.assert_array_equal(longer.vectors[:, :12], usual().vectors)
+    for name, values in usual().statistics.items():
+        np.testing.assert_array_equal(longer.statistics[name][:, :12], values)
+
+
+def test_statistics_are_those_of_the_draws() -> None:
+    """The log density of each, and steps of every trajectory since the last."""
+    statistics, space = usual().statistics, usual().space
+    assert {values.shape for values in statistics.values()} == {(2, 12)}
+    with compiled_quickly():
+        density = -jax.jit(jax.vmap(jax.vmap(space.potential)))(usual().vectors)
+    np.testing.assert_allclose(statistics["lp"], density, atol=1e-8)
+    assert statistics["n_steps"].min() >= THIN and statistics["n_steps"].max() <= THIN * MOST_STEPS[1]
+    assert not statistics["diverging"].all()
+
+
+def test_an_accelerator_runs_chains_as_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And they are the chains that threads run, up to rounding, which grows with every trajectory."""
+    wanted = sampled(draws=10, warmup=1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = sampled(draws=10, warmup=1)
+    assert found.vectors.shape == wanted.vectors.shape
+    np.testing.assert_allclose(found.vectors[:, 0], wanted.vectors[:, 0], atol=1e-5)
+    np.testing.assert_array_equal(found.statistics["n_steps"][:, 0], wanted.statistics["n_steps"][:, 0])
+
+
+def test_other_lengths_and_seeds_compile_nothing() -> None:
+    usual()
+    before = begun._cache_size(), advanced._cache_size()
+    sampled(seed=7, chains=3, draws=BLOCK + 1)
+    assert (begun._cache_size(), advanced._cache_size()) == before
 
 
 def test_chains_start_around_the_mode_with_scales_at_their_medians() -> None:
@@ -40,35 +112,24 @@ def test_chains_start_around_the_mode_with_scales_at_their_medians() -> None:
     with compiled_quickly():
         best = held_space.start() + 0.1
         found = starts(space, held_space, best, 50, jax.random.key(0))
-        assert found.shape == (50, space.start().size)
+        assert found.shape == (50, space.size)
         named = jax.vmap(space.named)(found)
     scale = np.asarray(named["family_scale"])
-    np.testing.assert_allclose(scale.mean(0), spec.priors.family_scale_mean, atol=5 * JITTER / 50**0.5)
-    np.testing.assert_allclose(np.asarray(named["deviation_raw"]).mean(), 0, atol=0.01)
+    np.testing.assert_allclose(scale.mean(0), spec.priors.family_scale_mean, atol=5 * SPREAD / 50**0.5)
+    scale = np.asarray(named["specific_scale_free"])
+    np.testing.assert_allclose(scale.mean(0), spec.priors.specific_scale_mean, atol=5 * SPREAD / 50**0.5)
+    for name in ("deviation_raw", "specific_raw"):
+        np.testing.assert_allclose(np.asarray(named[name]).mean(), 0, atol=0.01)
     slope = np.asarray(held_space.named(best)["slope"])
-    np.testing.assert_allclose(np.asarray(named["slope"]).mean(0), slope, atol=5 * JITTER / 50**0.5)
-    np.testing.assert_allclose(np.asarray(found).std(0).mean(), JITTER, rtol=0.05)
+    np.testing.assert_allclose(np.asarray(named["slope"]).mean(0), slope, atol=5 * SPREAD / 50**0.5)
+    np.testing.assert_allclose(np.asarray(found).std(0).mean(), SPREAD, rtol=0.05)
 
 
-def test_chains_run_side_by_side_where_devices_allow() -> None:
-    assert chain_method(1) == chain_method(4) == "parallel"
-    with pytest.warns(FitWarning, match=r"so 5 chains run in turn.*device_count=5 before Python starts"):
-        assert chain_method(5) == "sequential"
-
-
-def test_an_accelerator_vectorises_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert chain_method(8) == "vectorized"
-
-
-def test_a_users_device_count_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr(sampling.numpyro, "set_host_device_count", asked.append)
-    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
-    prepare(8)
-    assert asked == []
-    assert os.environ["XLA_FLAGS"] == "--xla_force_host_platform_device_count=2"
-    monkeypatch.setenv("XLA_FLAGS", "")
-    prepare(2)
-    prepare(8)
-    assert asked == [4, 8]
+def test_preparing_switches_to_64_bits_and_nothing_else() -> None:
+    devices = jax.local_device_count()
+    jax.config.update("jax_enable_x64", False)
+    try:
+        prepare()
+        assert jax.config.jax_enable_x64 and jax.local_device_count() == devices
+    finally:
+        jax.config.update("jax_enable_x64", True)

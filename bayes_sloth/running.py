@@ -1,0 +1,287 @@
+"""Chains on their way: side by side in threads on a CPU, as one batch on an accelerator."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event, Thread
+from typing import Any, Final
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from numpyro.infer.hmc import HMCState
+from tqdm.auto import tqdm
+
+from bayes_sloth import checkpoints
+from bayes_sloth.checkpoints import Checkpoint, Piece
+from bayes_sloth.design import Design
+from bayes_sloth.snapshots import frozen, thawed
+from bayes_sloth.transitions import BLOCK, Program, Taken, advanced, begun
+
+Values = Any
+Row = tuple[NDArray[Any], ...]
+
+# Trajectories from one kept draw to the next: as many effective draws fit into half the memory and disk.
+THIN: Final = 2
+LOOK: Final = 0.2  # seconds between two looks at the chains and the keyboard: people notice no less
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What all batches of chains share.
+
+    Parameters
+    ----------
+    design : Design
+        The table.
+    program : Program
+        Model, method, draws of adaptation.
+    draws : int
+        To keep of each chain.
+    checkpoint : Checkpoint
+        Where to keep them.
+    stop : Event
+        Set to stop at the next block.
+    """
+
+    design: Design
+    program: Program
+    draws: int
+    checkpoint: Checkpoint
+    stop: Event
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """Draws and trajectories a draw of every block; those of the warm-up first."""
+        return [
+            *((count, 1) for count in _blocks(self.program.warmup)),
+            *((count, THIN) for count in _blocks(self.draws)),
+        ]
+
+    @property
+    def warm(self) -> int:
+        """Blocks of the warm-up."""
+        return len(_blocks(self.program.warmup))
+
+
+@dataclass(eq=False)
+class Batch:
+    """Chains that run as one program, and where they stand.
+
+    Parameters
+    ----------
+    number, chains : int
+        Which batch it is, and of how many chains.
+    state : HMCState
+        NumPyro's, the chains in front.
+    done, saved : int
+        Blocks behind the state, and behind the one on disk.
+    rows : list of tuples of arrays, dims (chain, draw, ...)
+        What is kept of every block of draws.
+    unsaved : int
+        How many of these are not on disk.
+    """
+
+    number: int
+    chains: int
+    state: HMCState
+    done: int = 0
+    saved: int = 0
+    rows: list[Row] = field(default_factory=list)
+    unsaved: int = 0
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Put what is new on disk."""
+        if checkpoint.folder is None or self.done == self.saved:
+            return
+        fresh = self.rows[len(self.rows) - self.unsaved :]
+        piece = Piece(self.saved, self.done, frozen(self.state), joined(fresh))
+        if checkpoint.add(self.number, piece):
+            self.saved, self.unsaved = self.done, 0
+
+    def trajectories(self, blocks: list[tuple[int, int]]) -> int:
+        """Return how many were run, over all chains."""
+        return self.chains * sum(count * thin for count, thin in blocks[: self.done])
+
+
+def batches_of(run: Run, positions: Values, keys: Values) -> list[Batch]:
+    """Return the chains at their beginnings, or where the checkpoint left them.
+
+    Each runs by itself on a CPU, all together on an accelerator.
+
+    Parameters
+    ----------
+    run : Run
+        What they share.
+    positions : array, dims (chain, parameter)
+        Where they begin.
+    keys : random keys, dims (chain)
+        Of the chains.
+
+    Returns
+    -------
+    list of Batch
+        In the order of the chains.
+
+    Raises
+    ------
+    InputError
+        The checkpoint is damaged.
+    """
+    size = 1 if jax.default_backend() == "cpu" else len(keys)
+    parts = (slice(first, first + size) for first in range(0, len(keys), size))
+    return [_batch(run, number, positions[part], keys[part]) for number, part in enumerate(parts)]
+
+
+def _batch(run: Run, number: int, positions: Values, keys: Values) -> Batch:
+    """Return chains at their beginning, or where the checkpoint left them."""
+    chains = len(keys)
+    begin = _batched(partial(begun, run.design, run.program), chains)
+    pieces = run.checkpoint.pieces(number)
+    if not pieces:
+        return Batch(number, chains, begin(positions, keys))
+    try:
+        state = thawed(pieces[-1].state, jax.eval_shape(begin, positions, keys))
+    except ValueError as error:
+        raise run.checkpoint.damaged(f"chain {number} is of another model") from error
+    done = pieces[-1].blocks
+    rows: list[Row] = [tuple(piece.rows) for piece in pieces if piece.rows]
+    return Batch(number, chains, state, done, done, rows)
+
+
+def compile_once(run: Run, batch: Batch) -> None:
+    """Compile once, before several chains ask for it at the same time.
+
+    Parameters
+    ----------
+    run : Run
+        What the chains share.
+    batch : Batch
+        Any of them.
+    """
+    if jax.default_backend() == "cpu":
+        jax.block_until_ready(_stepped(run, batch, 0, 1))  # type: ignore[no-untyped-call]
+
+
+def _stepped(run: Run, batch: Batch, count: int, thin: int) -> tuple[HMCState, Taken]:
+    """Return the state of a batch some draws later, and those draws."""
+    step = _batched(partial(advanced, run.design, run.program, count=count, thin=thin), batch.chains)
+    found: tuple[HMCState, Taken] = step(batch.state)
+    return found
+
+
+def _sample(run: Run, batch: Batch) -> None:
+    """Take a batch of chains to its end, or until told to stop."""
+    written = time.monotonic()
+    for count, thin in run.blocks[batch.done :]:
+        if run.stop.is_set():
+            break
+        state, taken = jax.block_until_ready(_stepped(run, batch, count, thin))  # type: ignore[no-untyped-call]
+        if batch.done >= run.warm:
+            batch.rows.append(tuple(np.asarray(value)[:, :count] for value in taken))
+            batch.unsaved += 1
+        batch.state, batch.done = state, batch.done + 1
+        if time.monotonic() - written >= checkpoints.SECONDS:
+            batch.save(run.checkpoint)
+            written = time.monotonic()
+    batch.save(run.checkpoint)
+
+
+def watch(run: Run, batches: list[Batch], progress: bool) -> None:
+    """Run all batches to their end; Ctrl-C stops them at the next block, a second one stops at once.
+
+    Parameters
+    ----------
+    run : Run
+        What they share.
+    batches : list of Batch
+        From `batches_of`.
+    progress : bool
+        Whether to show a bar.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        At the second Ctrl-C.
+    """
+    blocks = run.blocks
+    total = sum(batch.chains for batch in batches) * sum(count * thin for count, thin in blocks)
+    behind = sum(batch.trajectories(blocks) for batch in batches)
+    futures: list[Future[None]] = [Future() for _ in batches]
+
+    def look() -> None:
+        started = [future for future in futures if not future.cancelled()]
+        while wait(started, timeout=LOOK, return_when=FIRST_EXCEPTION).not_done:
+            warm = all(batch.done >= run.warm for batch in batches)
+            bar.set_description("sampling" if warm else "warming up", False)
+            bar.update(sum(batch.trajectories(blocks) for batch in batches) - bar.n)
+            if any(future.done() and future.exception() for future in started):
+                return
+
+    with tqdm(total=total, initial=behind, unit="trajectory", disable=not progress, leave=False) as bar:
+        try:
+            for batch, future in zip(batches, futures, strict=True):
+                _begin(future, partial(_sample, run, batch))
+            look()
+        except KeyboardInterrupt:
+            run.stop.set()
+            for future in futures:
+                future.cancel()  # does nothing to what has begun
+            if progress:
+                bar.write("stopping after this block of draws; Ctrl-C again stops at once.", file=sys.stderr)
+            look()
+        finally:
+            run.stop.set()
+    for future in futures:
+        if not future.cancelled():
+            future.result()
+
+
+def _begin(future: Future[None], function: Callable[[], None]) -> None:
+    """Run a function in a thread, which the end of the process waits for: it may be deep in compiled code."""
+
+    def work() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            function()
+            future.set_result(None)
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=work).start()
+
+
+def joined(rows: list[Row]) -> list[NDArray[Any]]:
+    """Return blocks of rows as one; nothing where there are none.
+
+    Examples
+    --------
+    >>> joined([(np.ones((2, 25)),), (np.ones((2, 5)),)])[0].shape
+    (2, 30)
+    """
+    return [np.concatenate(columns, axis=1) for columns in zip(*rows, strict=True)]
+
+
+def _blocks(length: int) -> list[int]:
+    """Return the lengths of the blocks that make up a run."""
+    return [min(BLOCK, length - done) for done in range(0, length, BLOCK)]
+
+
+def _batched(function: Callable[..., Any], chains: int) -> Callable[..., Any]:
+    """Return a function of batches of chains; of one, without the price of a batch."""
+    return jax.vmap(function) if chains > 1 else _alone(function)
+
+
+def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of batches of one, without the price of a batch."""
+
+    def called(*batch: Values) -> Values:
+        return jax.tree.map(lambda v: v[None], function(*(jax.tree.map(lambda v: v[0], b) for b in batch)))
+
+    return called
