@@ -1,4 +1,4 @@
-"""Whether chains agree: rank-normalised R-hat, effective sample sizes, divergences, tree depth."""
+"""Whether chains agree: R-hat, effective draws, Monte Carlo errors, divergences, energy, tree depth."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import xarray as xr
+from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
-from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
-from scipy import stats
 
+from bayes_sloth.diagnostics import diagnose as diagnose
+from bayes_sloth.diagnostics import rank_normalised as rank_normalised
 from bayes_sloth.errors import FitStatus
 
 Floats = NDArray[np.float64]
@@ -31,7 +32,8 @@ CAUTIOUS: Final = (
     "specific_scale",
 )
 DEEPEST: Final = 10  # NumPyro's limit on doublings
-TAILS: Final = (0.05, 0.95)
+# Betancourt (2016): below it, fresh momenta do not reach all energies of the posterior between two draws.
+LEAST_BFMI: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Convergence:
     Parameters
     ----------
     table : DataFrame
-        Columns quantity, where, r_hat, ess_bulk, ess_tail, verdict.
+        Columns quantity, where (the worst R-hat is), r_hat, ess_bulk, ess_tail, mcse_q5, mcse_q95 (largest
+        Monte Carlo standard errors of the ends of 90% intervals, in the quantity's units), verdict.
     status : FitStatus
         FINE or NOT_TRUSTED.
     messages : tuple of str
@@ -51,68 +54,6 @@ class Convergence:
     table: pd.DataFrame
     status: FitStatus
     messages: tuple[str, ...]
-
-
-def rank_normalised(values: Floats) -> Floats:
-    """Return the normal scores of the ranks over chains and draws, for each element.
-
-    Parameters
-    ----------
-    values : array, dims (chain, draw, element)
-        Draws.
-
-    Returns
-    -------
-    array, dims (chain, draw, element)
-        Standard normal when the chains agree.
-
-    References
-    ----------
-    Vehtari et al. (2021). Rank-normalization, folding, and localization. Bayesian Analysis 16, eq. 14.
-    """
-    chains, draws, size = values.shape
-    ranks = stats.rankdata(values.reshape(-1, size), axis=0)
-    return np.asarray(stats.norm.ppf((ranks - 0.375) / (chains * draws + 0.25)).reshape(values.shape))
-
-
-def diagnose(values: Floats) -> dict[str, Floats]:
-    """Return R-hat and the effective sample sizes of every element.
-
-    Parameters
-    ----------
-    values : array, dims (chain, draw, element)
-        Draws; an element that never moves gets R-hat 1 and as many effective draws as there are draws.
-
-    Returns
-    -------
-    dict of arrays, dims (element)
-        `r_hat` (larger of bulk and folded), `ess_bulk`, `ess_tail` (smaller of the two tails).
-
-    Examples
-    --------
-    >>> draws = np.random.default_rng(0).normal(size=(4, 200, 1))
-    >>> bool(diagnose(draws)["r_hat"][0] < 1.02)
-    True
-    """
-    moving = ~(np.ptp(values, axis=(0, 1)) == 0)  # NaN counts as moving, and never as converged
-    chosen = values[..., moving]
-    size = values.shape[0] * values.shape[1]
-    found = {"r_hat": np.ones(moving.size), "ess_bulk": np.full(moving.size, float(size))}
-    found["ess_tail"] = found["ess_bulk"].copy()
-    if moving.any():
-        bulk = rank_normalised(chosen)
-        folded = rank_normalised(np.abs(chosen - np.median(chosen, axis=(0, 1))))
-        found["r_hat"][moving] = np.maximum(split_gelman_rubin(bulk), split_gelman_rubin(folded))
-        found["ess_bulk"][moving] = _ess(bulk)
-        tails = [_ess((chosen <= np.quantile(chosen, q, axis=(0, 1))).astype(float)) for q in TAILS]
-        found["ess_tail"][moving] = np.minimum(*tails)
-    return found
-
-
-def _ess(values: Floats) -> Floats:
-    """Return the effective sample size with chains split in half, so that a drift counts against it."""
-    half = values.shape[1] // 2
-    return np.asarray(effective_sample_size(np.concatenate([values[:, :half], values[:, -half:]])))
 
 
 def convergence(posterior: xr.Dataset, expected: Floats, statistics: xr.Dataset) -> Convergence:
@@ -125,7 +66,7 @@ def convergence(posterior: xr.Dataset, expected: Floats, statistics: xr.Dataset)
     expected : array, dims (chain, draw, model, benchmark)
         Expected scores.
     statistics : Dataset
-        Of the sampler: `diverging`, and `tree_depth` where it builds trees.
+        Of the sampler: `diverging`, `energy` where it is kept, `tree_depth` where trees are built.
 
     Returns
     -------
@@ -158,6 +99,8 @@ def _row(name: str, values: xr.DataArray, labels: xr.Dataset) -> dict[str, Any]:
         "r_hat": float(found["r_hat"].max()),
         "ess_bulk": float(found["ess_bulk"].min()),
         "ess_tail": float(found["ess_tail"].min()),
+        "mcse_q5": float(found["mcse_q5"].max()),
+        "mcse_q95": float(found["mcse_q95"].max()),
     }
 
 
@@ -188,9 +131,28 @@ def _sampler_problems(statistics: xr.Dataset) -> list[str]:
             f"{diverged} step{'s' if diverged > 1 else ''} diverged, so a corner of the posterior may be "
             "missing: fit again with more warmup or fewer skills."
         )
+    return [*problems, *_energy_problems(statistics), *_tree_problems(statistics)]
+
+
+def _energy_problems(statistics: xr.Dataset) -> list[str]:
+    if "energy" not in statistics:
+        return []
+    library: Any = array_stats  # untyped
+    found = np.atleast_1d(library.bfmi(statistics["energy"].values))
+    low = np.flatnonzero(found < LEAST_BFMI)
+    if not low.size:
+        return []
+    return [
+        f"energies of {low.size} chain{'s' if low.size > 1 else ''} mix slowly (E-BFMI "
+        f"{found[low].min():.2f}, {LEAST_BFMI} wanted), so tails may be missing: "
+        "fit again with more warmup or tighter priors."
+    ]
+
+
+def _tree_problems(statistics: xr.Dataset) -> list[str]:
     if "tree_depth" not in statistics:
-        return problems
+        return []
     deepest = float((statistics["tree_depth"] >= DEEPEST).mean())
-    if deepest > 0.05:  # one in twenty costs time, not truth
-        problems.append(f"{deepest:.0%} of the draws hit the largest tree depth: fit again with more warmup.")
-    return problems
+    if deepest <= 0.05:  # one in twenty costs time, not truth
+        return []
+    return [f"{deepest:.0%} of the draws hit the largest tree depth: fit again with more warmup."]

@@ -125,6 +125,7 @@ class World:
                 status=self.status,
                 messages=self.messages,
                 findings=(),
+                settings={},
                 seconds=1.25,
                 versions={"jax": "0"},
                 data_digest=scores.digest,

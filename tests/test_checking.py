@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from fits import ideal_fit, laplace_fit, map_fit, nuts_fit, with_groups
+from fits import hmc_fit, ideal_fit, laplace_fit, map_fit, with_groups
 
 import bayes_sloth as bs
 from bayes_sloth.errors import FitStatus
 
-COLUMNS = ["quantity", "where", "r_hat", "ess_bulk", "ess_tail", "verdict"]
+COLUMNS = ["quantity", "where", "r_hat", "ess_bulk", "ess_tail", "mcse_q5", "mcse_q95", "verdict"]
 
 
 def test_chains_that_agree_are_trusted() -> None:
@@ -54,9 +54,9 @@ def test_a_loading_between_the_limits_is_a_caution_and_no_problem() -> None:
 
 
 def test_a_short_run_is_not_trusted_and_agrees_with_its_report() -> None:
-    found = bs.check(nuts_fit())
-    assert found.status is nuts_fit().report.status is FitStatus.NOT_TRUSTED
-    assert len(found.advice) == len(nuts_fit().report.messages)
+    found = bs.check(hmc_fit())
+    assert found.status is hmc_fit().report.status is FitStatus.NOT_TRUSTED
+    assert len(found.advice) == len(hmc_fit().report.messages)
     assert f"{len(found.advice)} problems" in found.verdict
 
 

@@ -227,9 +227,9 @@ def test_check_prints_quantities_and_exits_with_the_verdict(
         {"quantity": ["mu", "slope"], "r_hat": [1.004, np.nan], "ess_bulk": [812.3, 90.0]}
     )
     verdict = SimpleNamespace(
-        table=quantities, status=status, verdict="converged or not", advice=("draw more",)
+        table=quantities, status=status, verdict="converged or not", advice=("draw more",), findings=()
     )
-    monkeypatch.setitem(vars(bs), "check", lambda posterior: verdict)
+    monkeypatch.setitem(vars(bs), "check", lambda posterior, only=None: verdict)
     fit = fitted(tmp_path)
     shown = run("check", fit, code=int(status)).stdout
     assert "converged or not" in shown

@@ -40,7 +40,7 @@ def test_with_no_options_llama_405b_is_forecast(world: World) -> None:
     assert (
         "Llama 3.1 405B Instruct: family llama-3.1, 405B parameters, 15T tokens, instruction-tuned" in shown
     )
-    assert "nuts fit of 3 models (4 x 1000 draws, seed 0)" in shown
+    assert "hmc fit of 3 models (4 x 1000 draws, seed 0)" in shown
     row = world.models[0].iloc[0].to_dict()
     assert row == {
         "model": "Llama 3.1 405B Instruct",
@@ -68,7 +68,8 @@ def test_forecast_shows_interval_bar_sibling_and_verdict(world: World) -> None:
 
 def test_forecast_fits_with_the_options_given(world: World) -> None:
     run("forecast", "--method", "map", "--seed", "7", "--chains", "2", "--draws", "30", "--warmup", "20")
-    wanted = {"method": "map", "seed": 7, "chains": 2, "draws": 30, "warmup": 20, "progress": True}
+    wanted = {"method": "map", "seed": 7, "chains": 2, "draws": 30, "warmup": 20}
+    wanted |= {"progress": True, "checkpoint": None}
     assert world.fits == [{"spec": FakeSpec(), **wanted}]
 
 

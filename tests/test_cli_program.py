@@ -53,7 +53,7 @@ def test_options_complete() -> None:
         "COMP_CWORD": "3",
     }
     result = program("-c", "from bayes_sloth.cli import main; main()", **words)
-    assert result.stdout.split() == ["nuts", "map", "laplace"]
+    assert result.stdout.split() == ["hmc", "nuts", "map", "laplace"]
 
 
 def test_compiled_programs_are_kept_unless_the_user_says_where(

@@ -21,9 +21,9 @@ from fits import (
     WARMUP,
     compiled_quickly,
     forecast,
+    hmc_fit,
     ideal_fit,
     map_fit,
-    nuts_fit,
     table,
 )
 
@@ -69,11 +69,11 @@ def test_fit_by_map_then_predict_and_check() -> None:
     assert "has no chains" in run("check", "fit.nc", code=1).stdout
 
 
-def test_fit_by_nuts_with_few_draws_warns_and_exits_1() -> None:
+def test_fit_with_few_draws_warns_and_exits_1() -> None:
     sampling = ("--chains", str(CHAINS), "--draws", str(DRAWS), "--warmup", str(WARMUP))
     done = run("fit", "scores.csv", "--out", "fit.nc", "--skills", "2", *sampling, code=1)
     assert "has not converged" in done.stderr
-    assert bs.load("fit.nc").data["posterior"].dataset.equals(nuts_fit().data["posterior"].dataset)
+    assert bs.load("fit.nc").data["posterior"].dataset.equals(hmc_fit().data["posterior"].dataset)
     checked = run("check", "fit.nc", "--csv", code=1).stdout
     rows = {row["quantity"]: row for row in csv.DictReader(io.StringIO(checked))}
     assert {"expected_score", "loading", "slope"} < set(rows)

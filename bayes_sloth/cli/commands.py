@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +88,7 @@ def forecast(
     skills: opt.Skills = 4,
     link: opt.LinkOption = None,
     likelihood: opt.LikelihoodOption = None,
+    checkpoint: opt.CheckpointFolder = None,
     no_cache: opt.NoCache = False,
     prob: opt.Prob = 0.9,
     json: opt.Json = False,
@@ -108,7 +111,17 @@ def forecast(
         name=name,
     )
     spec = opt.spec_of(skills, link, likelihood)
-    return _forecast(table, query, spec, settings, prob=prob, form=form, quiet=quiet, cached=not no_cache)
+    return _forecast(
+        table,
+        query,
+        spec,
+        settings,
+        prob=prob,
+        form=form,
+        quiet=quiet,
+        cached=not no_cache,
+        checkpoint=checkpoint,
+    )
 
 
 @app.command(epilog="Example: bayes-sloth fit scores.csv --out fit.nc --method nuts --seed 0")
@@ -127,6 +140,7 @@ def fit(
     skills: opt.Skills = 4,
     link: opt.LinkOption = None,
     likelihood: opt.LikelihoodOption = None,
+    checkpoint: opt.CheckpointFolder = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     quiet: opt.Quiet = False,
@@ -140,7 +154,7 @@ def fit(
     check_writable(out)
     spec = opt.spec_of(skills, link, likelihood)
     table = table_of(file, percent=percent, denormalise=denormalise, models=models)
-    posterior = fitted(table, spec, settings, progress=not quiet)
+    posterior = fitted(table, spec, settings, progress=not quiet, checkpoint=checkpoint)
     with whole_file(out) as path:  # a save that fails leaves what stood there
         posterior.save(path)
     emit(fit_sheet(posterior.report, table, str(out)), form)
@@ -189,14 +203,23 @@ def predict(
 
 @app.command(epilog="Example: bayes-sloth check fit.nc")
 @guarded
-def check(fit: FitFile, json: opt.Json = False, csv: opt.Csv = False, quiet: opt.Quiet = False) -> int:
-    """Check that a fit converged: a table per quantity and one verdict, which is also the exit code."""
+def check(
+    fit: FitFile,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Which checks beside convergence, such as predictive; all where none is named."),
+    ] = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    quiet: opt.Quiet = False,
+) -> int:
+    """Check a fit: convergence, forecasts of scores left out, skills, influence, priors; exit 1 when bad."""
     import bayes_sloth as bs
     from bayes_sloth.cli.sheets import check_sheet
     from bayes_sloth.cli.terminal import emit
 
     form = opt.form_of(json, csv)
-    result = bs.check(bs.load(fit))
+    result = bs.check(bs.load(fit), only=only or None)
     emit(check_sheet(result), form)
     return int(result.status)
 
@@ -234,6 +257,7 @@ def _forecast(
     form: opt.Form,
     quiet: bool,
     cached: bool,
+    checkpoint: Path | None,
 ) -> int:
     """Fit or recall, predict the one model, print, and return the fit's status."""
     import bayes_sloth as bs
@@ -247,7 +271,7 @@ def _forecast(
         for note in query_notes(query, table):
             say(note)
     make = recalled_or_fitted if cached else fitted
-    posterior = make(table, spec, settings, progress=not quiet)
+    posterior = make(table, spec, settings, progress=not quiet, checkpoint=checkpoint)
     with warnings.catch_warnings():
         # The notes above said what there is to say of the question, before the long fit.
         warnings.simplefilter("ignore", bs.InputWarning)
@@ -265,4 +289,13 @@ PROGRAM: Final = "bayes-sloth"
 
 def main() -> None:
     """Run the command line; it ends by leaving the process with the exit code."""
-    app(prog_name=PROGRAM)
+    from bayes_sloth.cli.messages import INTERRUPT_EXIT
+
+    try:
+        app(prog_name=PROGRAM)
+    except SystemExit as end:
+        if end.code == INTERRUPT_EXIT:  # nobody waits for chains that are in the middle of a block
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(INTERRUPT_EXIT)
+        raise

@@ -62,6 +62,7 @@ def in_options(text: str) -> str:
     "pass --percent or --denormalise 'MATH Lvl 5'"
     """
     text = re.sub(r"\bpercent=True\b", "--percent", text)
+    text = re.sub(r"\bcheckpoint=path\b", "--checkpoint FOLDER", text)
     text = re.sub(r"\bmodels=(?!\S*[\w'\"\[])", "--models", text)
     return re.sub(r"\bdenormalise=(\[[^\]]*\])", _denormalise_options, text)
 
@@ -109,8 +110,8 @@ def exit_code_of(command: Callable[[], int]) -> int:
             return int(command())
     except BrokenPipeError:
         raise
-    except KeyboardInterrupt:
-        say("interrupted", kind="error")
+    except KeyboardInterrupt as error:
+        say(in_options(str(error)) or "interrupted", kind="error")
         return INTERRUPT_EXIT
     except Exception as error:
         if debugging():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayes_sloth.checking import Check
+    from bayes_sloth.checks.finding import Finding
     from bayes_sloth.posterior import FitReport
     from bayes_sloth.scores import Scores
 
@@ -148,7 +149,7 @@ def fit_sheet(report: FitReport, scores: Scores, out: str) -> Sheet:
 
 
 def check_sheet(check: Check) -> Sheet:
-    """Return convergence per quantity, the verdict and the advice."""
+    """Return convergence per quantity, the verdict, the advice and a line or more for every other check."""
     fields = tuple(str(name) for name in check.table.columns)
     return Sheet(
         name="quantities",
@@ -159,9 +160,25 @@ def check_sheet(check: Check) -> Sheet:
             "status": check.status.name.lower(),
             "verdict": check.verdict,
             "advice": list(check.advice),
+            "findings": [_finding(finding) for finding in check.findings],
         },
-        below=(check.verdict, *(f"  {advice}" for advice in check.advice)),
+        below=(
+            check.verdict,
+            *(f"  {advice}" for advice in check.advice),
+            *(line for finding in check.findings[1:] for line in repr(finding).splitlines()),
+        ),
     )
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    """Return one check's finding as JSON holds it."""
+    return {
+        "name": finding.name,
+        "level": finding.level,
+        "verdict": finding.verdict,
+        "advice": list(finding.advice),
+        "table": finding.table.to_dict("records"),
+    }
 
 
 def describe_sheet(scores: Scores, *, source: str, warned: Sequence[str]) -> Sheet:

@@ -35,16 +35,20 @@ def table_of(
     return bs.load_leaderboard()
 
 
-def fitted(table: Scores, spec: ModelSpec, settings: FitSettings, *, progress: bool) -> Posterior:
+def fitted(
+    table: Scores, spec: ModelSpec, settings: FitSettings, *, progress: bool, checkpoint: Path | None
+) -> Posterior:
     """Fit, with whatever is printed on the way sent to standard error."""
     import bayes_sloth as bs
 
     with contextlib.redirect_stdout(sys.stderr):
-        return bs.fit(table, spec, **settings.arguments, progress=progress)
+        return bs.fit(table, spec, **settings.arguments, progress=progress, checkpoint=checkpoint)
 
 
-def recalled_or_fitted(table: Scores, spec: ModelSpec, settings: FitSettings, *, progress: bool) -> Posterior:
-    """Return the cached fit of this very table, model and settings, or fit and keep it."""
+def recalled_or_fitted(
+    table: Scores, spec: ModelSpec, settings: FitSettings, *, progress: bool, checkpoint: Path | None
+) -> Posterior:
+    """Return the cached fit of this very table, model and settings, or fit and keep it if it ended."""
     import bayes_sloth as bs
     from bayes_sloth import caching
     from bayes_sloth.cli.messages import say
@@ -57,6 +61,7 @@ def recalled_or_fitted(table: Scores, spec: ModelSpec, settings: FitSettings, *,
         if progress:
             say(f"using the fit of {caching.age(found[1])} ago; --no-cache refits")
         return found[0]
-    posterior = fitted(table, spec, settings, progress=progress)
-    caching.remember(key, posterior.save)
+    posterior = fitted(table, spec, settings, progress=progress, checkpoint=checkpoint)
+    if "draws_asked" not in posterior.report.settings:
+        caching.remember(key, posterior.save)
     return posterior

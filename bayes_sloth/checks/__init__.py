@@ -1,0 +1,1 @@
+"""Checks of a fit beyond convergence, one module each: a table, a verdict, what to do."""

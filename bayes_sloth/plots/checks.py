@@ -1,0 +1,129 @@
+"""Pictures of what checks found, one a check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayes_sloth.checks.finding import Finding
+from bayes_sloth.errors import unknown_name
+from bayes_sloth.names import BENCHMARK, MODEL
+
+RELIABLE: Final = 0.7  # Pareto's k above it says that a score cannot be left out by importance sampling
+SHOWN: Final = 20  # rows of a bar chart that stay legible
+SIZE: Final = (7.0, 4.5)
+
+
+def plot_finding(finding: Finding) -> Figure:
+    """Draw what a check found.
+
+    Parameters
+    ----------
+    finding : Finding
+        Of `bs.check(fit)["predictive"]` and the like.
+
+    Returns
+    -------
+    Figure
+        Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If there is no picture for that check.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from bayes_sloth.errors import FitStatus
+    >>> table = pd.DataFrame({"model": ["a", "b"], "shift": [0.4, 0.1], "quantity": "slope", "k": 0.3})
+    >>> figure = plot_finding(Finding("influence", table, FitStatus.FINE, "", ()))
+    >>> figure.axes[0].get_xlabel()
+    'shift when left out, posterior standard deviations'
+    """
+    if finding.name not in PICTURES:
+        raise unknown_name("picture", finding.name, PICTURES)
+    figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
+    PICTURES[finding.name](finding, axes)
+    axes.set_title(f"{finding.name}: {finding.level}", loc="left")
+    plt.close(figure)
+    return figure
+
+
+def _bars(axes: Axes, labels: Any, values: Any, limit: float | None = None) -> None:
+    """Draw the first rows as bars from top to bottom, with a line at the limit."""
+    labels, values = list(labels)[:SHOWN][::-1], list(values)[:SHOWN][::-1]
+    axes.barh(range(len(labels)), values)
+    axes.set_yticks(range(len(labels)), labels, fontsize="small")
+    if limit is not None:
+        axes.axvline(limit, color="C3", linestyle="--")
+
+
+def _convergence(finding: Finding, axes: Axes) -> None:
+    table = finding.table.sort_values("r_hat", ascending=False)
+    _bars(axes, table["quantity"], table["r_hat"] - 1, 0.01)
+    axes.set_xlabel("worst R-hat, above 1")
+
+
+def _predictive(finding: Finding, axes: Axes) -> None:
+    for name, part in finding.drawn["pit"].groupby(BENCHMARK, sort=False):
+        at = np.sort(part["pit"].to_numpy())
+        axes.step(at, np.arange(1, at.size + 1) / at.size - at, where="post", label=str(name))
+    axes.axhline(0.0, color="black", linewidth=0.8)
+    axes.set_xlabel("probability of a lower score, each score left out")
+    axes.set_ylabel("share of scores below, less expected")
+    axes.legend(fontsize="x-small", ncols=2)
+
+
+def _left_out(finding: Finding, axes: Axes) -> None:
+    for name, part in finding.table.groupby(BENCHMARK, sort=False):
+        axes.plot(part["k"], part["elpd"], ".", label=str(name))
+    axes.axvline(RELIABLE, color="C3", linestyle="--")
+    axes.set_xlabel("Pareto k")
+    axes.set_ylabel("log density of the score, left out")
+    axes.legend(fontsize="x-small", ncols=2)
+
+
+def _identification(finding: Finding, axes: Axes) -> None:
+    table = finding.table
+    _bars(axes, table["question"] + ": " + table["where"], table["value"] / table["limit"], 1.0)
+    axes.set_xlabel("value, as a share of its limit")
+
+
+def _influence(finding: Finding, axes: Axes) -> None:
+    _bars(axes, finding.table[MODEL] + ", " + finding.table["quantity"], finding.table["shift"], 1.0)
+    axes.set_xlabel("shift when left out, posterior standard deviations")
+
+
+def _prior(finding: Finding, axes: Axes) -> None:
+    table = finding.table
+    rows = np.arange(len(table))
+    axes.hlines(rows, table["q5"], table["q95"], linewidth=6, alpha=0.4, label="prior, 90% of scores")
+    axes.hlines(rows, table["observed_low"], table["observed_high"], color="black", label="observed, range")
+    axes.set_yticks(rows, list(table[BENCHMARK]), fontsize="small")
+    axes.set_xlabel("score")
+    axes.legend(fontsize="x-small")
+
+
+def _sensitivity(finding: Finding, axes: Axes) -> None:
+    _bars(axes, finding.table["quantity"], finding.table["prior"], 0.05)
+    axes.set_xlabel("sensitivity to the prior")
+
+
+PICTURES: Mapping[str, Callable[[Finding, Axes], None]] = MappingProxyType(
+    {
+        "convergence": _convergence,
+        "predictive": _predictive,
+        "leave-one-out": _left_out,
+        "identification": _identification,
+        "influence": _influence,
+        "prior predictive": _prior,
+        "prior sensitivity": _sensitivity,
+    }
+)
