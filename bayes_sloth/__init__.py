@@ -10,8 +10,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayes_sloth.calibration import calibrate as calibrate
     from bayes_sloth.checking import Check as Check
     from bayes_sloth.checking import check as check
+    from bayes_sloth.checks.prior import prior_predictive as prior_predictive
     from bayes_sloth.datasets import load_leaderboard as load_leaderboard
     from bayes_sloth.errors import BayesSlothError as BayesSlothError
     from bayes_sloth.errors import FitError as FitError
@@ -51,6 +53,7 @@ _HOMES = {
     "Prediction": "prediction",
     "Priors": "spec",
     "Scores": "scores",
+    "calibrate": "calibration",
     "check": "checking",
     "evaluate": "evaluation",
     "fit": "fitting",
@@ -58,6 +61,7 @@ _HOMES = {
     "load": "posterior",
     "load_leaderboard": "datasets",
     "predict": "prediction",
+    "prior_predictive": "checks.prior",
     "read_models": "reading",
     "read_scores": "reading",
     "simulate": "simulation",

@@ -32,10 +32,20 @@ ORDER = (
     # a table as the model sees it
     *("covariates", "deviations", "lines", "design", "identify"),
     # the model, and fits of it
-    *("observation", "effects", "model", "simulation", "space", "modes", "sampling", "refitting"),
-    *("posterior", "expectation", "convergence", "distrust", "fitting"),
+    *("observation", "effects", "model", "simulation", "space", "kernels"),
+    *("modes", "checkpoints", "resuming", "snapshots", "transitions", "running", "sampling", "refitting"),
+    *("posterior", "expectation", "diagnostics", "convergence", "distrust", "fitting"),
     # what a fit says
-    *("questions", "prediction", "conditioning", "skill_tables", "metrics", "checking", "calibration"),
+    *(
+        "questions",
+        "prediction",
+        "conditioning",
+        "skill_tables",
+        "metrics",
+        "checks",
+        "checking",
+        "calibration",
+    ),
     # judging and using it
     *("laws", "scoring", "shelf", "evaluation", "downstream", "items", "plan"),
     # showing it
@@ -44,11 +54,22 @@ ORDER = (
 OUTSIDE = {"__init__", "__main__"}
 TAKES_THE_PACKAGE = {"cli"}
 MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space"}
-MAY_LOAD_JAX |= {"modes", "sampling", "refitting", "expectation", "convergence", "distrust", "fitting"}
+MAY_LOAD_JAX |= {"snapshots", "transitions", "running"}
+MAY_LOAD_JAX |= {
+    "kernels",
+    "modes",
+    "sampling",
+    "refitting",
+    "expectation",
+    "convergence",
+    "distrust",
+    "fitting",
+}
 MAY_LOAD_JAX |= {
     "questions",
     "prediction",
     "conditioning",
+    "checks",
     "checking",
     "calibration",
     "downstream",
