@@ -442,12 +442,13 @@ def test_a_prediction_is_labelled_and_its_intervals_nest(law: Any) -> None:
 
 def test_our_own_law_forecasts_as_fit_and_predict_do() -> None:
     with compiled_quickly():
-        found = SlothLaw(SPEC, "map").fit(packaged()).predict(pd.DataFrame(list(ASKED)), draws=True)
+        fit = SlothLaw(SPEC, "map").fit(packaged())
+        found = fit.predict(pd.DataFrame(list(ASKED)), draws=True)
     theirs = forecast_of_our_law().data
     score = theirs["score"].values.reshape(-1, len(ASKED), len(packaged().benchmarks))
     np.testing.assert_array_equal(found["score"].values, score)
     np.testing.assert_array_equal(found["known_family"], theirs["known_family"])
-    assert set(map_fit().data["posterior"].data_vars) == set(SlothLaw(SPEC, "map").fit(packaged()).parameters)
+    assert set(map_fit().data["posterior"].data_vars) == set(fit.parameters)
 
 
 def test_random_effects_are_our_law_without_departures_on_beta_scores() -> None:
