@@ -254,9 +254,9 @@ def _specific(design: Design, spec: ModelSpec) -> Values:
     Nothing on the anchors: a line's average there is its skill, and elsewhere its skills and this.
     """
     lines, benchmarks = design.lines.base.size, design.floor.size
-    if not spec.specific:
-        return jnp.zeros((lines, benchmarks))
     p, free = spec.priors, benchmarks - design.anchors.size
+    if not (spec.specific and free):
+        return jnp.zeros((lines, benchmarks))
     scale = sample("specific_scale_free", _log_normal(p.specific_scale_mean, p.specific_scale_sd, free))
     # Heavy tails would fit a shade better, and leave two explanations of every odd score of a lone model.
     raw = sample("specific_raw", Normal(0, 1).expand((lines, free)).to_event(2))

@@ -89,7 +89,7 @@ def held(design: Design, spec: ModelSpec) -> dict[str, Values]:
     fixed = {name: jnp.full(size, medians[name]) for name, size in shapes.items() if size}
     if spec.deviation:
         fixed["deviation_raw"] = jnp.zeros((design.family.size, skills))
-    if spec.specific:
+    if spec.specific and free:
         fixed["specific_raw"] = jnp.zeros((design.lines.base.size, free))
     return fixed
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracles import link as oracle
 
-from bayes_sloth.links import LINKS, Link, logistic, richards
+from bayes_sloth.links import Link, logistic, richards
 
 PIVOTS = jnp.array([-2.0, 0.0, 1.5])
 GRID = jnp.linspace(-9.0, 9.0, 181)[:, None]
@@ -20,7 +20,7 @@ def reach_of(fraction: float) -> jax.Array:
     return typical + (1 - typical) * fraction
 
 
-@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS.keys())
+@pytest.mark.parametrize("link", [richards, logistic], ids=["richards", "logistic"])
 @pytest.mark.parametrize("fraction", [0.05, 0.6, 1.0])
 @pytest.mark.parametrize("asymmetry", [0.3, 1.0, 3.0])
 def test_links_rise_between_nothing_and_the_reach(link: Link, fraction: float, asymmetry: float) -> None:
@@ -33,7 +33,7 @@ def test_links_rise_between_nothing_and_the_reach(link: Link, fraction: float, a
     assert (np.diff(near, axis=0) > 0).all()
 
 
-@pytest.mark.parametrize("link", LINKS.values(), ids=LINKS.keys())
+@pytest.mark.parametrize("link", [richards, logistic], ids=["richards", "logistic"])
 @pytest.mark.parametrize("fraction", [0.05, 0.6, 1.0])
 @pytest.mark.parametrize("asymmetry", [0.3, 1.0, 3.0])
 def test_value_and_slope_at_the_pivot_are_the_logistics(
