@@ -57,6 +57,12 @@ class Finding:
             return "bad"
         return "caution" if self.advice else "fine"
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """Plain values: name, level, verdict, advice, rows of the table."""
+        told = {"name": self.name, "level": self.level, "verdict": self.verdict}
+        return {**told, "advice": list(self.advice), "table": self.table.to_dict("records")}
+
     def __repr__(self) -> str:
         """Say it in a line, and what to do in the next ones."""
         return "\n".join([f"{self.name}: {self.level}: {self.verdict}", *(f"  {a}" for a in self.advice)])

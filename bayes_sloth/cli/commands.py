@@ -205,10 +205,7 @@ def predict(
 @guarded
 def check(
     fit: FitFile,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(help="Which checks beside convergence, such as predictive; all where none is named."),
-    ] = None,
+    only: opt.Only = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
     quiet: opt.Quiet = False,

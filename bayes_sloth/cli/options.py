@@ -122,6 +122,10 @@ NoCache = Annotated[
 ]
 
 Prob = Annotated[float, typer.Option(help="Probability inside the interval.", rich_help_panel=_OUTPUT)]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Which checks beside convergence, such as predictive; all where none is named."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, alone on stdout.", rich_help_panel=_OUTPUT)]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, alone on stdout.", rich_help_panel=_OUTPUT)]
 Quiet = Annotated[

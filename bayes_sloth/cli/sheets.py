@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bayes_sloth.checking import Check
-    from bayes_sloth.checks.finding import Finding
     from bayes_sloth.posterior import FitReport
     from bayes_sloth.scores import Scores
 
@@ -160,7 +159,7 @@ def check_sheet(check: Check) -> Sheet:
             "status": check.status.name.lower(),
             "verdict": check.verdict,
             "advice": list(check.advice),
-            "findings": [_finding(finding) for finding in check.findings],
+            "findings": [finding.facts for finding in check.findings],
         },
         below=(
             check.verdict,
@@ -168,17 +167,6 @@ def check_sheet(check: Check) -> Sheet:
             *(line for finding in check.findings[1:] for line in repr(finding).splitlines()),
         ),
     )
-
-
-def _finding(finding: Finding) -> dict[str, object]:
-    """Return one check's finding as JSON holds it."""
-    return {
-        "name": finding.name,
-        "level": finding.level,
-        "verdict": finding.verdict,
-        "advice": list(finding.advice),
-        "table": finding.table.to_dict("records"),
-    }
 
 
 def describe_sheet(scores: Scores, *, source: str, warned: Sequence[str]) -> Sheet:
