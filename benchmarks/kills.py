@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 KILLS = 10
-MODELS = 40  # of three benchmarks
-LENGTH = {"chains": 4, "draws": 500, "warmup": 250}
+MODELS = 25  # of three benchmarks
+LENGTH = {"chains": 4, "draws": 300, "warmup": 150}
 BEGUN = "begun"  # what a process prints when its fit begins
 
 
