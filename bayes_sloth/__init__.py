@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bayes_sloth.evaluation import Evaluation as Evaluation
     from bayes_sloth.evaluation import evaluate as evaluate
     from bayes_sloth.fitting import fit as fit
+    from bayes_sloth.pointwise import log_likelihood as log_likelihood
     from bayes_sloth.posterior import Posterior as Posterior
     from bayes_sloth.posterior import load as load
     from bayes_sloth.prediction import Prediction as Prediction
@@ -60,6 +61,7 @@ _HOMES = {
     "intervals": "prediction",
     "load": "posterior",
     "load_leaderboard": "datasets",
+    "log_likelihood": "pointwise",
     "predict": "prediction",
     "prior_predictive": "checks.prior",
     "read_models": "reading",

@@ -16,7 +16,7 @@ from bayes_sloth.checks.predictive import check_left_out, check_predictive
 from bayes_sloth.checks.prior import check_prior
 from bayes_sloth.checks.sensitivity import check_sensitivity
 from bayes_sloth.errors import FitStatus, unknown_name
-from bayes_sloth.expectation import expected_scores
+from bayes_sloth.expectation import ExpectedByBenchmark
 from bayes_sloth.fitting import converged
 from bayes_sloth.kernels import SAMPLED
 from bayes_sloth.posterior import Posterior
@@ -121,7 +121,7 @@ def check(posterior: Posterior, *, only: Sequence[str] | None = None) -> Check:
         verdict = f"not to be trusted as it stands: fitted by {posterior.report.method}, which has no chains"
         return Check(pd.DataFrame(), FitStatus.NOT_TRUSTED, verdict, posterior.report.messages)
     prepare()
-    case = Case(posterior, expected_scores(posterior.data, posterior.spec))
+    case = Case(posterior, ExpectedByBenchmark(posterior.data, posterior.spec))
     first = _convergence(case)
     wanted = CHECKS if only is None and first.status is FitStatus.FINE else only or ()
     findings = (first, *(CHECKS[name](case) for name in CHECKS if name in wanted))
@@ -131,7 +131,7 @@ def check(posterior: Posterior, *, only: Sequence[str] | None = None) -> Check:
 
 
 def _convergence(case: Case) -> Finding:
-    found = converged(case.posterior.data, case.expected)
+    found = converged(case.posterior.data, case.summary)
     worst = found.table.iloc[0]
     least = min(worst.ess_bulk, worst.ess_tail)
     seen = f"worst R-hat of an expected score {worst.r_hat:.3f}, least effective draws {least:.0f}"

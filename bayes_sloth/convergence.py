@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from bayes_sloth.diagnostics import diagnose as diagnose
 from bayes_sloth.diagnostics import rank_normalised as rank_normalised
 from bayes_sloth.errors import FitStatus
+from bayes_sloth.names import BENCHMARK, MODEL
 
 Floats = NDArray[np.float64]
 
@@ -56,15 +58,63 @@ class Convergence:
     messages: tuple[str, ...]
 
 
-def convergence(posterior: xr.Dataset, expected: Floats, statistics: xr.Dataset) -> Convergence:
+class ExpectedSummary(NamedTuple):
+    """What is kept of expected scores when their draws are gone.
+
+    Parameters
+    ----------
+    mean : array, dims (model, benchmark)
+        Over chains and draws.
+    average : array, dims (chain, draw, benchmark)
+        Over models.
+    diagnoses : dict of arrays, dims (model, benchmark)
+        As `diagnose` names them; empty where the draws are no chains.
+    """
+
+    mean: Floats
+    average: Floats
+    diagnoses: dict[str, Floats]
+
+
+def summarised(expected: Iterable[Floats], *, chains: bool = True) -> ExpectedSummary:
+    """Summarise expected scores in one pass, one benchmark after the other.
+
+    Parameters
+    ----------
+    expected : iterable of arrays, dims (chain, draw, model)
+        Expected scores on each benchmark.
+    chains : bool
+        Whether the draws are of chains, which are to be diagnosed.
+
+    Returns
+    -------
+    ExpectedSummary
+        Means and diagnostics.
+
+    Examples
+    --------
+    >>> draws = np.random.default_rng(0).normal(size=(2, 4, 100, 3))
+    >>> summarised(draws).diagnoses["r_hat"].shape
+    (3, 2)
+    """
+    means, averages, diagnoses = [], [], []
+    for block in expected:
+        means.append(block.mean(axis=(0, 1)))
+        averages.append(block.mean(axis=2))
+        diagnoses.append(diagnose(block) if chains else {})
+    found = {name: np.stack([part[name] for part in diagnoses], axis=-1) for name in diagnoses[0]}
+    return ExpectedSummary(np.stack(means, axis=-1), np.stack(averages, axis=-1), found)
+
+
+def convergence(posterior: xr.Dataset, expected: ExpectedSummary, statistics: xr.Dataset) -> Convergence:
     """Judge a fit by NUTS.
 
     Parameters
     ----------
     posterior : Dataset
         Draws of the named quantities.
-    expected : array, dims (chain, draw, model, benchmark)
-        Expected scores.
+    expected : ExpectedSummary
+        Of expected scores, diagnosed.
     statistics : Dataset
         Of the sampler: `diverging`, `energy` where it is kept, `tree_depth` where trees are built.
 
@@ -73,10 +123,11 @@ def convergence(posterior: xr.Dataset, expected: Floats, statistics: xr.Dataset)
     Convergence
         FINE where every expected score, loading and slope agrees and no step diverged.
     """
-    expected_row = _row(
-        "expected_score", xr.DataArray(expected, dims=("chain", "draw", "model", "benchmark")), posterior
-    )
-    rows = [expected_row, *(_row(str(name), value, posterior) for name, value in posterior.data_vars.items())]
+    rows = [_row("expected_score", (MODEL, BENCHMARK), expected.diagnoses, posterior)]
+    rows += [
+        _row(str(name), value.dims[2:], _diagnosed(value), posterior)
+        for name, value in posterior.data_vars.items()
+    ]
     least = ESS_PER_CHAIN * posterior.sizes["chain"]
     table = pd.DataFrame(rows)
     table["verdict"] = [_verdict(row, least) for row in rows]
@@ -85,13 +136,20 @@ def convergence(posterior: xr.Dataset, expected: Floats, statistics: xr.Dataset)
     return Convergence(table, status, tuple(problems))
 
 
-def _row(name: str, values: xr.DataArray, labels: xr.Dataset) -> dict[str, Any]:
-    shape = values.shape[2:]
+def _diagnosed(values: xr.DataArray) -> dict[str, Floats]:
+    """Return the diagnostics of every element of a quantity, in the quantity's shape."""
     found = diagnose(np.asarray(values.values, dtype=float).reshape(*values.shape[:2], -1))
-    worst = np.unravel_index(int(np.argmax(found["r_hat"])), shape) if shape else ()
+    return {name: value.reshape(values.shape[2:]) for name, value in found.items()}
+
+
+def _row(
+    name: str, dims: tuple[Hashable, ...], found: dict[str, Floats], labels: xr.Dataset
+) -> dict[str, Any]:
+    """Return the worst of a quantity's diagnostics, and where it is."""
+    worst = np.unravel_index(int(np.argmax(found["r_hat"])), found["r_hat"].shape) if dims else ()
     place = [
         str(labels[dim].values[i]) if dim in labels.coords else str(i)
-        for dim, i in zip(values.dims[2:], worst, strict=True)
+        for dim, i in zip(dims, worst, strict=True)
     ]
     return {
         "quantity": name,

@@ -9,9 +9,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import linalg, optimize
+from scipy import optimize
 
 from bayes_sloth.names import DATE, FAMILY, PARAMS_B, TOKENS_T
+from bayes_sloth.pooling import PooledCovariance
 
 Floats = NDArray[np.float64]
 
@@ -224,15 +225,12 @@ def unknown_given(known: Features, values: Floats, wanted: Features, *, sds: Flo
     """
     if sds is None:
         sds = _fitted_sds(known, values) if values.size > 2 else np.array([1.0, 0.5])
-    noise = sds[1] ** 2
-    inside = _covariance(known, known, sds[0]) + noise * np.eye(values.size)
+    inside = PooledCovariance.of(known.family, COEFFICIENT_SD * known.linear, *sds)
     across = _covariance(wanted, known, sds[0])
-    weights = linalg.solve(inside, across.T, assume_a="pos").T if values.size else across
-    left = _covariance(wanted, wanted, sds[0]) + noise * np.eye(len(wanted.family)) - weights @ across.T
-    coefficient = (
-        COEFFICIENT_SD**2 * known.linear.T @ linalg.solve(inside, values) if values.size else np.zeros(4)
-    )
-    effect = float(coefficient[3]) if known.linear.shape[1] == 4 else 0.0
+    weights = inside.solved(across.T).T
+    left = _covariance(wanted, wanted, sds[0]) + sds[1] ** 2 * np.eye(len(wanted.family)) - weights @ across.T
+    coefficient = COEFFICIENT_SD**2 * known.linear.T @ inside.solved(values[:, None])
+    effect = float(coefficient[3, 0]) if known.linear.shape[1] == 4 else 0.0
     return Unknown(weights @ values, np.linalg.cholesky(left), weights, effect, sds)
 
 
@@ -245,10 +243,8 @@ def _fitted_sds(known: Features, values: Floats) -> Floats:
     """Maximise the marginal likelihood over the two log standard deviations."""
 
     def loss(log_sds: Sequence[float]) -> float:
-        family, noise = np.exp(log_sds)
-        lower = np.linalg.cholesky(_covariance(known, known, family) + noise**2 * np.eye(values.size))
-        white = linalg.solve_triangular(lower, values, lower=True)
-        return float(0.5 * white @ white + np.log(np.diag(lower)).sum())
+        inside = PooledCovariance.of(known.family, COEFFICIENT_SD * known.linear, *np.exp(log_sds))
+        return float(0.5 * (values @ inside.solved(values[:, None])[:, 0] + inside.log_determinant))
 
     bounds = [np.log(SD_RANGE)] * 2
     start = np.log([0.5, 0.5])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -96,7 +95,10 @@ def diagnose(values: Floats) -> dict[str, Floats]:
     True
     """
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        parts = list(pool.map(_diagnoses, _chunks(values)))
+        # Chunks are cut out where they are needed: all at once would be a copy of the draws.
+        parts = list(
+            pool.map(lambda part: _diagnoses(_chunk(values, part)), range(0, values.shape[-1], CHUNK))
+        )
     return {
         name: np.concatenate([getattr(part, name) for part in parts]) if parts else np.zeros(0)
         for name in Diagnoses._fields
@@ -125,10 +127,9 @@ def effective_draws(values: Floats) -> Floats:
     return _ess(_halves(np.moveaxis(values, -1, 0)))
 
 
-def _chunks(values: Floats) -> Iterator[Floats]:
-    """Yield elements by the chunk, dims (element, chain, draw), contiguous."""
-    for start in range(0, values.shape[-1], CHUNK):
-        yield np.ascontiguousarray(np.moveaxis(values[..., start : start + CHUNK], -1, 0), dtype=float)
+def _chunk(values: Floats, start: int) -> Floats:
+    """Return a chunk of elements, dims (element, chain, draw), contiguous."""
+    return np.ascontiguousarray(np.moveaxis(values[..., start : start + CHUNK], -1, 0), dtype=float)
 
 
 def _diagnoses(values: Floats) -> Diagnoses:

@@ -42,8 +42,8 @@ def distrusted(tree: xr.DataTree, spec: ModelSpec, expected: Floats) -> pd.DataF
         With groups `posterior`, `observed_data` and `constant_data`.
     spec : ModelSpec
         The model.
-    expected : array, dims (chain, draw, model, benchmark)
-        Expected scores.
+    expected : array, dims (model, benchmark)
+        Expected scores, averaged over the draws.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def distrusted(tree: xr.DataTree, spec: ModelSpec, expected: Floats) -> pd.DataF
     floor, items = (np.asarray(tree["constant_data"][name].values, dtype=float) for name in (FLOOR, ITEMS))
     typical = {name: tree["posterior"].dataset[name].values.mean(axis=(0, 1)) for name in ("misfit", "lower")}
     low = off_scale(score, floor, items)
-    far = far_off(score, expected.mean(axis=(0, 1)), items, spec, **typical)
+    far = far_off(score, expected, items, spec, **typical)
     far &= (far.sum(axis=1, keepdims=True) >= ROW_SEVERAL) & ~low.any(axis=1, keepdims=True)
     labels = [np.asarray(tree["observed_data"][dim].values).astype(str) for dim in (MODEL, BENCHMARK)]
     found = [

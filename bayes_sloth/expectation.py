@@ -1,6 +1,10 @@
-"""Expected scores of the fitted models, draw by draw."""
+"""Expected scores of the fitted models, draw by draw, computed when asked for."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +15,13 @@ from numpy.typing import NDArray
 from bayes_sloth.design import logits, typical_logits
 from bayes_sloth.lines import lines_in
 from bayes_sloth.model import BenchmarkCurve, scores_at
-from bayes_sloth.names import FAMILY, FLOOR, INSTRUCT, SCORE
+from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, MODEL, SCORE
 from bayes_sloth.spec import ModelSpec
 
+Floats = NDArray[np.float64]
 
-def pivots(tree: xr.DataTree) -> NDArray[np.float64]:
+
+def pivots(tree: xr.DataTree) -> Floats:
     """Return the logit of each benchmark's typical share in a fitted table, dims (benchmark).
 
     Parameters
@@ -33,7 +39,37 @@ def pivots(tree: xr.DataTree) -> NDArray[np.float64]:
     return typical_logits(logits(score, floor))
 
 
-def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
+@dataclass(frozen=True, eq=False)
+class ExpectedByBenchmark:
+    """Expected scores of every fitted model, computed one benchmark at a time while one goes through them.
+
+    What is gone through, as often as wanted, are arrays of dims (chain, draw, model), shares of items solved,
+    in the order of the benchmarks. No more than one of them is alive at a time, if none is kept.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Of a posterior.
+    spec : ModelSpec
+        Its model.
+    """
+
+    tree: xr.DataTree
+    spec: ModelSpec
+
+    def __iter__(self) -> Iterator[Floats]:
+        """Go through the benchmarks."""
+        posterior = self.tree["posterior"].dataset
+        pivot, line = pivots(self.tree), _line_of_models(self.tree)
+        names = [n for n in ("model_skill", "specific", *BenchmarkCurve._fields) if n in posterior]
+        skill = {"model_skill": jnp.asarray(_flat(posterior["model_skill"]))}
+        shape = posterior.sizes[CHAIN], posterior.sizes[DRAW], posterior.sizes[MODEL]
+        for j in range(pivot.size):
+            own = {n: _flat(posterior[n].isel({BENCHMARK: [j]})) for n in names if n not in skill}
+            yield np.asarray(_column(skill | own, line, pivot[[j]], self.spec.link)).reshape(shape)
+
+
+def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> Floats:
     """Return the expected score of every fitted model on every benchmark.
 
     Parameters
@@ -48,20 +84,28 @@ def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> NDArray[np.float64]:
     array, dims (chain, draw, model, benchmark)
         Shares of items solved.
     """
-    posterior = tree["posterior"].dataset
-    pivot, line = jnp.asarray(pivots(tree)), _line_of_models(tree)
-    names = [n for n in ("model_skill", "specific", *BenchmarkCurve._fields) if n in posterior]
-    flat = {
-        name: jnp.asarray(posterior[name].values.reshape(-1, *posterior[name].shape[2:])) for name in names
-    }
+    sizes = tree["posterior"].dataset.sizes
+    found = np.empty([sizes[dim] for dim in (CHAIN, DRAW, MODEL, BENCHMARK)])
+    for column, values in enumerate(ExpectedByBenchmark(tree, spec)):
+        found[..., column] = values
+    return found
+
+
+@partial(jax.jit, static_argnames="link")
+def _column(draws: dict[str, jax.Array], line: jax.Array, pivot: jax.Array, link: str) -> jax.Array:
+    """Return the expected scores on a single benchmark, dims (draw, model)."""
 
     def one(draw: dict[str, jax.Array]) -> jax.Array:
-        expected: jax.Array = scores_at(draw, line, pivot, spec.link)[1]
-        return expected
+        expected: jax.Array = scores_at(draw, line, pivot, link)[1]
+        return expected[:, 0]
 
-    found = jax.jit(lambda draws: jax.lax.map(one, draws, batch_size=50))(flat)
-    sizes = posterior.sizes
-    return np.asarray(found).reshape(sizes["chain"], sizes["draw"], *found.shape[1:])
+    found: jax.Array = jax.lax.map(one, draws, batch_size=50)
+    return found
+
+
+def _flat(values: xr.DataArray) -> Floats:
+    """Return the draws of all chains, one after the other."""
+    return np.asarray(values.values).reshape(-1, *values.shape[2:])
 
 
 def _line_of_models(tree: xr.DataTree) -> NDArray[np.int64]:

@@ -11,14 +11,13 @@ from typing import Final
 import jax
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from bayes_sloth.checkpoints import Checkpoint
-from bayes_sloth.convergence import Convergence, convergence
+from bayes_sloth.convergence import Convergence, ExpectedSummary, convergence, summarised
 from bayes_sloth.design import design_of
 from bayes_sloth.distrust import distrust_in_words, distrusted
 from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning, unknown_name
-from bayes_sloth.expectation import expected_scores
+from bayes_sloth.expectation import ExpectedByBenchmark
 from bayes_sloth.identify import anchors_of, check_anchors, measured_enough, telling_anchors
 from bayes_sloth.kernels import SAMPLED
 from bayes_sloth.modes import Modes, around_mode, find_modes
@@ -42,8 +41,6 @@ from bayes_sloth.snapshots import frozen_modes, thawed_modes
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
 from bayes_sloth.watching import watched
-
-Floats = NDArray[np.float64]
 
 MOST: Final = 2**32  # JAX takes seeds of 32 bits whatever its float width
 METHODS: Final = (*SAMPLED, "map", "laplace")
@@ -138,7 +135,7 @@ def fit(
             found = _without_sampling(modes, method, chains=chains, draws=draws, seed=seed)
         spec = modes.space.spec
         tree = _tree(found, scores, spec)
-        expected = expected_scores(tree, spec)
+        expected = summarised(ExpectedByBenchmark(tree, spec), chains=method in SAMPLED)
         status, messages = _judged(tree, expected, modes, method)
         if found.interrupted:
             messages = (interruption(found, draws, kept), *messages)
@@ -152,7 +149,7 @@ def fit(
             versions=versions_of_packages(),
             data_digest=scores.digest,
             settings=settings,
-            findings=(_modes_in_words(modes), *distrust_in_words(distrusted(tree, spec, expected))),
+            findings=(_modes_in_words(modes), *distrust_in_words(distrusted(tree, spec, expected.mean))),
         )
         if not found.interrupted:
             kept.remove()
@@ -217,8 +214,9 @@ def _modes(scores: Scores, spec: ModelSpec, seed: int, progress: bool) -> Modes:
 
 def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
     """Return the benchmarks that tell the skills apart best in the best mode."""
-    found = modes.space.quantities(modes.vectors[:1])
-    loading, skill, misfit = (np.asarray(found[name][0]) for name in ("loading", "model_skill", "misfit"))
+    names = ("loading", "model_skill", "misfit")
+    found = modes.space.quantities(modes.vectors[:1], names)
+    loading, skill, misfit = (found[name][0] for name in names)
     usable = measured_enough(scores.observed, modes.space.spec.skills)
     chosen = telling_anchors(loading, skill, misfit, modes.space.design.pivot, usable)
     return tuple(scores.benchmarks[i] for i in chosen)
@@ -233,11 +231,8 @@ def _without_sampling(modes: Modes, method: str, *, chains: int, draws: int, see
 
 def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
     chains, draws, size = found.vectors.shape
-    flat = found.space.quantities(found.vectors.reshape(-1, size))
-    values = {
-        name: np.asarray(jax.device_get(v)).reshape(chains, draws, *v.shape[1:]) for name, v in flat.items()
-    }
-    likelihood = np.where(scores.observed, values.pop("log_likelihood"), np.nan)
+    flat = found.space.quantities(found.vectors.reshape(-1, size), found.space.reported)
+    values = {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
     coords = {
         CHAIN: np.arange(chains),
         DRAW: np.arange(draws),
@@ -248,10 +243,8 @@ def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
         SKILL: list(spec.anchors or ()),
         COVARIATE: list(COVARIATES[: values["slope"].shape[-1]]),
     }
-    named = {name: value for name, value in values.items() if name in SITE_DIMS or value.ndim == 2}
     groups = {
-        "posterior": labelled(named, SITE_DIMS, coords),
-        "log_likelihood": labelled({"score": likelihood}, {"score": (MODEL, BENCHMARK)}, coords),
+        "posterior": labelled(values, SITE_DIMS, coords),
         "sample_stats": labelled(found.statistics, {}, coords),
         **observed_groups(scores),
     }
@@ -259,7 +252,7 @@ def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
 
 
 def _judged(
-    tree: xr.DataTree, expected: Floats, modes: Modes, method: str
+    tree: xr.DataTree, expected: ExpectedSummary, modes: Modes, method: str
 ) -> tuple[FitStatus, tuple[str, ...]]:
     if method in SAMPLED:
         found = converged(tree, expected)
@@ -281,15 +274,15 @@ def _modes_in_words(modes: Modes) -> str:
     return f"several modes were found: {starts} starts ended at {modes.count} of them."
 
 
-def converged(tree: xr.DataTree, expected: Floats) -> Convergence:
+def converged(tree: xr.DataTree, expected: ExpectedSummary) -> Convergence:
     """Judge the chains of a fit.
 
     Parameters
     ----------
     tree : DataTree
         With groups `posterior` and `sample_stats`.
-    expected : array, dims (chain, draw, model, benchmark)
-        Expected scores.
+    expected : ExpectedSummary
+        Of expected scores, diagnosed.
 
     Returns
     -------

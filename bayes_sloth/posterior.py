@@ -26,7 +26,9 @@ from bayes_sloth.tables.columns import METADATA
 FORMAT: Final = 1
 KIND: Final = "bayes_sloth posterior"
 # What every fit holds; a file without one of these cannot be used, whatever its label says.
-GROUPS: Final = ("posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data")
+GROUPS: Final = ("posterior", "sample_stats", "observed_data", "constant_data")
+# What earlier fits held too, and is computed when asked for now: a number for every draw of every score.
+DROPPED: Final = "log_likelihood"
 # Text that netCDF stores at its own length only when it comes as objects.
 TEXT: Final = (FAMILY, "parent")
 
@@ -86,8 +88,8 @@ class Posterior:
     Parameters
     ----------
     data : xarray.DataTree
-        Groups `posterior`, `sample_stats`, `log_likelihood`, `observed_data`, `constant_data`, as ArviZ
-        expects them; dims chain, draw, model, benchmark, family, skill, covariate.
+        Groups `posterior`, `sample_stats`, `observed_data`, `constant_data`, as ArviZ expects them; dims
+        chain, draw, model, benchmark, family, skill, covariate. `log_likelihood` adds the group of that name.
     spec : ModelSpec
         The model, with the anchors that were used.
     report : FitReport
@@ -207,7 +209,7 @@ def load(path: str | os.PathLike[str]) -> Posterior:
         raise InputError(f"there is no file {place}: check the path.")
     try:
         with xr.open_datatree(place, engine="h5netcdf") as tree:
-            tree = tree.load()
+            tree = tree.drop_nodes(DROPPED, errors="ignore").load()
         about = json.loads(tree.attrs.get("bayes_sloth", "null"))
     # Whatever a damaged file makes h5py, xarray or json raise, it is a damaged file.
     except Exception as error:

@@ -95,6 +95,11 @@ class Batch:
     rows: list[Row] = field(default_factory=list)
     unsaved: int = 0
 
+    @property
+    def drawn(self) -> int:
+        """How many draws of each chain are kept."""
+        return sum(row[0].shape[1] for row in self.rows)
+
     def save(self, checkpoint: Checkpoint) -> None:
         """Put what is new on disk."""
         if checkpoint.folder is None or self.done == self.saved:

@@ -9,11 +9,12 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
-from bayes_sloth.running import THIN, Run, batches_of, compile_once, joined, watch
+from bayes_sloth.running import THIN, Batch, Run, batches_of, compile_once, watch
 from bayes_sloth.space import Space
 from bayes_sloth.transitions import Program, Taken
 
@@ -123,15 +124,31 @@ def run_chains(
     batches = batches_of(run, positions, keys)
     compile_once(run, batches[0])
     watch(run, batches, progress)
-    rows = [joined(batch.rows) for batch in batches]
-    least = min(columns[0].shape[1] if columns else 0 for columns in rows)
+    least = min(batch.drawn for batch in batches)
     if not least:
         raise KeyboardInterrupt(_nothing_kept(checkpoint))
-    taken = Taken(*(np.concatenate([c[:, :least] for c in column]) for column in zip(*rows, strict=True)))
+    taken = Taken(*_collected(batches, least))
     statistics = {name: value for name, value in taken._asdict().items() if name != "vectors"}
     if method == "nuts":
         statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] / THIN + 1)).astype(int)
     return Chains(space, taken.vectors, statistics, least < draws)
+
+
+def _collected(batches: list[Batch], draws: int) -> list[NDArray[Any]]:
+    """Return the first draws of all chains, and take them from the batches: memory holds them once."""
+    chains = sum(batch.chains for batch in batches)
+    found = [np.empty((chains, draws, *one.shape[2:]), one.dtype) for one in batches[0].rows[0]]
+    first = 0
+    for batch in batches:
+        done = 0
+        while batch.rows:
+            parts = batch.rows.pop(0)
+            for whole, part in zip(found, parts, strict=True):
+                kept = part[:, : draws - done]
+                whole[first : first + batch.chains, done : done + kept.shape[1]] = kept
+            done = min(done + parts[0].shape[1], draws)
+        first += batch.chains
+    return found
 
 
 def interruption(found: Chains, draws: int, checkpoint: Checkpoint) -> str:

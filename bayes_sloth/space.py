@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
+from numpy.typing import NDArray
 from numpyro import handlers
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
@@ -19,11 +21,12 @@ from bayes_sloth.design import Covariate, Design
 from bayes_sloth.deviations import Places
 from bayes_sloth.lines import Lines
 from bayes_sloth.model import sloth
+from bayes_sloth.names import SITE_DIMS
 from bayes_sloth.spec import ModelSpec
 
 Values = Any
 
-# Draws turned into named quantities at a time: enough to keep the cores busy, few enough for memory.
+# Draws turned into quantities at a time: enough to keep the cores busy, few enough for memory.
 BATCH: Final = 50
 # Prior draws whose average starts an optimiser: their noise is far below the spread of the starts.
 PRIOR_DRAWS: Final = 64
@@ -96,28 +99,43 @@ class Space:
         """Return minus the log posterior density of a flat vector, up to a constant."""
         return potential_energy(self.model, (), {}, self.named(vector))
 
-    def quantities(self, vectors: Values) -> dict[str, Values]:
-        """Return every sampled and derived quantity, and the log likelihood of every score, for each vector.
+    def _sites(self, vector: Values) -> dict[str, Values]:
+        """Return every sampled and derived quantity of one flat vector."""
+        named = constrain_fn(self.model, (), {}, self.named(vector), return_deterministic=True)
+        return {name: named[name] for name in named if name != "score"} | dict(self.fixed)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """Names of the quantities that a posterior has."""
+        shapes = jax.eval_shape(self._sites, jnp.zeros(self.size))
+        return tuple(name for name, shape in shapes.items() if name in SITE_DIMS or not shape.ndim)
+
+    def quantities(self, vectors: Values, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Return sampled and derived quantities for each vector, a few vectors at a time.
 
         Parameters
         ----------
         vectors : array, dims (draw, parameter)
             Flat draws.
+        names : collection of str, optional
+            Which quantities; all where None.
 
         Returns
         -------
         dict of arrays, dims (draw, ...)
-            By site name; `log_likelihood` is 0 where a score is not observed.
+            By site name.
         """
 
-        def one(vector: Values) -> dict[str, Values]:
-            named = constrain_fn(self.model, (), {}, self.named(vector), return_deterministic=True)
-            sites = {name: named[name] for name in named if name != "score"} | dict(self.fixed)
-            trace = handlers.trace(handlers.substitute(self.model, data=sites)).get_trace()
-            score = trace["score"]
-            # In 32 bits: pointwise likelihoods are the largest part of a file and need few digits.
-            density = score["fn"].log_prob(score["value"]).astype(jnp.float32)
-            return sites | {"log_likelihood": density}
+        def some(rows: Values) -> dict[str, Values]:
+            found = jax.vmap(self._sites)(rows)
+            return {name: value for name, value in found.items() if names is None or name in names}
 
-        found: dict[str, Values] = jax.jit(lambda rows: jax.lax.map(one, rows, batch_size=BATCH))(vectors)
+        rows, program = np.asarray(vectors), jax.jit(some)
+        step = min(BATCH, len(rows))
+        shapes = jax.eval_shape(some, rows[:1])
+        found = {name: np.empty((len(rows), *s.shape[1:]), s.dtype) for name, s in shapes.items()}
+        # The last vectors once more where there are too few left: one program serves all.
+        for start in (min(first, len(rows) - step) for first in range(0, len(rows), step)):
+            for name, value in program(rows[start : start + step]).items():
+                found[name][start : start + step] = value
         return found

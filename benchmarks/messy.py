@@ -121,7 +121,9 @@ def told(scores: bs.Scores, rows: Sequence[str], spec: bs.ModelSpec, seed: int) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fit = bs.fit(normalised(scores, rows), spec, method="map", seed=seed)
-    named = set(distrusted(fit.data, fit.spec, expected_scores(fit.data, fit.spec))["model"])
+    named = set(
+        distrusted(fit.data, fit.spec, expected_scores(fit.data, fit.spec).mean(axis=(0, 1)))["model"]
+    )
     right = len(named & set(rows))
     return (
         f"{fit.report}\n\nof {len(rows)} normalised rows {right} are named, and {len(named) - right} others"

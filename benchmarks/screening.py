@@ -41,7 +41,7 @@ LENGTH = {"chains": 2, "draws": 400, "warmup": 400}
 def left_out(fit: bs.Posterior) -> tuple[np.ndarray, np.ndarray]:
     """Return the log predictive density of every observed score left out, and its Pareto k."""
     density = bs.log_likelihood(fit)["log_likelihood"].dataset["score"].values
-    draws = density.reshape(-1, *density.shape[2:])[:, fit.scores.observed].T.astype(float)
+    draws = density.reshape(-1, density.shape[-1]).T.astype(float)
     weight, pareto = (np.asarray(found) for found in array_stats.psislw(-draws))
     total = np.logaddexp.reduce(weight, axis=1)
     return np.logaddexp.reduce(weight + draws, axis=1) - total, pareto

@@ -30,11 +30,11 @@ ORDER = (
     # scores held out
     *("folds", "kinship", "fold_tables", "protocols"),
     # a table as the model sees it
-    *("covariates", "deviations", "lines", "design", "identify"),
+    *("pooling", "covariates", "deviations", "lines", "design", "identify"),
     # the model, and fits of it
     *("observation", "effects", "model", "simulation", "space", "kernels"),
     *("modes", "checkpoints", "resuming", "snapshots", "transitions", "running", "sampling", "refitting"),
-    *("posterior", "expectation", "diagnostics", "convergence", "distrust", "fitting"),
+    *("posterior", "expectation", "pointwise", "diagnostics", "convergence", "distrust", "fitting"),
     # what a fit says
     *(
         "questions",
@@ -61,6 +61,7 @@ MAY_LOAD_JAX |= {
     "sampling",
     "refitting",
     "expectation",
+    "pointwise",
     "convergence",
     "distrust",
     "fitting",
@@ -201,7 +202,7 @@ def test_light_modules_load_without_jax() -> None:
 
 
 def test_public_names_are_few_and_resolve() -> None:
-    assert len(bs.__all__) <= 25
+    assert len(bs.__all__) <= 26
     assert len(set(bs.__all__)) == len(bs.__all__)
     assert set(bs.__all__) | {"__version__"} == set(dir(bs))
     for name in bs.__all__:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import cache
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 from arviz_base import from_dict
 from arviz_stats import loo
-from fits import compiled_quickly, table
+from fits import compiled_quickly, ideal_fit, table
 from scipy import stats
 
 import bayes_sloth as bs
@@ -20,10 +21,14 @@ from bayes_sloth.checking import CHECKS
 from bayes_sloth.checks.finding import Case, Finding
 from bayes_sloth.checks.identification import check_identification
 from bayes_sloth.checks.influence import check_influence
-from bayes_sloth.checks.leaving_out import smoothed
+from bayes_sloth.checks.leaving_out import leave_out, smoothed
 from bayes_sloth.checks.predictive import check_left_out, check_predictive
 from bayes_sloth.checks.prior import judge_prior, prior_predictive
+from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitStatus
+from bayes_sloth.expectation import ExpectedByBenchmark
+from bayes_sloth.model import scores_at
+from bayes_sloth.observation import LIKELIHOODS, score_law
 from bayes_sloth.plots.checks import plot_finding
 from bayes_sloth.posterior import FitReport, observed_groups
 from bayes_sloth.simulation import Simulation
@@ -71,7 +76,7 @@ def case_of(simulation: Simulation, **changed: np.ndarray | float) -> Case:
         | {f"/{name}": group for name, group in observed_groups(simulation.scores).items()}
     )
     fit = bs.Posterior(tree, simulation.spec, FitReport("hmc", 0, FitStatus.FINE, (), 1.0, {}, ""))
-    return Case(fit, np.broadcast_to(expected, (*SHAPE, *expected.shape)))
+    return Case(fit, np.broadcast_to(expected.T[:, None, None], (expected.shape[1], *SHAPE, len(expected))))
 
 
 def test_a_right_posterior_is_rarely_doubted() -> None:
@@ -115,6 +120,35 @@ def test_leaving_out_is_arvizs() -> None:
     weights, k = smoothed(flat)
     np.testing.assert_allclose(k, wanted.pareto_k.values)
     np.testing.assert_allclose(np.log((weights * np.exp(flat)).sum(1)), wanted.elpd_i.values)
+
+
+def test_arviz_leaves_scores_of_a_fit_out_as_the_check_does() -> None:
+    """By the likelihoods on demand, holes and all; efficiencies differ, and so a little do the tails."""
+    fit = ideal_fit()
+    wanted = leave_out(fit, ExpectedByBenchmark(fit.data, fit.spec)).scores
+    found = loo(bs.log_likelihood(fit), pointwise=True, reff=1.0)
+    where = pd.MultiIndex.from_arrays([found.elpd_i[name].values for name in ("model", "benchmark")])
+    told = pd.Series(found.elpd_i.values, where).loc[
+        list(zip(wanted["model"], wanted["benchmark"], strict=True))
+    ]
+    assert len(wanted) == fit.scores.observed.sum() < fit.scores.observed.size
+    np.testing.assert_allclose(told, wanted["elpd"], atol=0.02)
+    assert found.elpd == pytest.approx(wanted["elpd"].sum(), abs=0.2)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_likelihoods_on_demand_are_those_of_the_law(likelihood: str) -> None:
+    """One draw of all scores at once, by the model's own functions."""
+    fit = replace(ideal_fit(), spec=replace(ideal_fit().spec, likelihood=likelihood))
+    found = bs.log_likelihood(fit)["log_likelihood"]["score"].isel(chain=2, draw=7).values
+    draw = {
+        n: jnp.asarray(v.values) for n, v in fit.data["posterior"].isel(chain=2, draw=7).data_vars.items()
+    }
+    design = design_of(fit.scores, fit.spec.anchors or ())
+    parts = scores_at(draw, jnp.asarray(design.lines.model), jnp.asarray(design.pivot), fit.spec.link)
+    law = score_law(likelihood, *parts, draw["misfit"], jnp.asarray(design.items), draw["tail"])
+    wanted = np.asarray(law.log_prob(jnp.asarray(design.score)))[design.observed]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)  # in 32 bits
 
 
 def test_scores_that_carry_their_own_forecast_are_named() -> None:

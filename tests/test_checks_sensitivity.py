@@ -10,7 +10,7 @@ from scipy import stats
 
 from bayes_sloth.checks.finding import Case
 from bayes_sloth.checks.sensitivity import _table, check_sensitivity, log_prior
-from bayes_sloth.expectation import expected_scores
+from bayes_sloth.expectation import ExpectedByBenchmark
 
 
 def test_log_prior_of_slopes_and_misfits_is_scipys() -> None:
@@ -50,7 +50,7 @@ def test_every_quantity_gets_its_sensitivities() -> None:
         for name, v in group.data_vars.items()
     }
     fit = with_groups(fit, posterior=xr.Dataset(drawn, coords=group.coords))
-    found = check_sensitivity(Case(fit, expected_scores(fit.data, fit.spec)))
+    found = check_sensitivity(Case(fit, ExpectedByBenchmark(fit.data, fit.spec)))
     assert list(found.table) == ["quantity", "prior", "likelihood", "verdict"]
     skill = (fit.spec.anchors or ())[0]
     assert {"tail", "average_score[MMLU]", f"slope[{skill}, log_size]"} <= set(found.table["quantity"])

@@ -10,7 +10,7 @@ import xarray as xr
 from arviz_stats.base import array_stats
 from scipy import signal, stats
 
-from bayes_sloth.convergence import ESS_PER_CHAIN, RHAT, convergence, diagnose, rank_normalised
+from bayes_sloth.convergence import ESS_PER_CHAIN, RHAT, convergence, diagnose, rank_normalised, summarised
 from bayes_sloth.errors import FitStatus
 
 
@@ -115,7 +115,7 @@ def judged(
         {"diverging": (("chain", "draw"), flags), "tree_depth": (("chain", "draw"), depth)}
     )
     scores = chains(0.0, size=2, draws=500, seed=7) if expected is None else expected
-    return convergence(posterior, scores[:, :, None, :], statistics)
+    return convergence(posterior, summarised(np.moveaxis(scores, -1, 0)[..., None]), statistics)
 
 
 def test_good_chains_are_fine() -> None:

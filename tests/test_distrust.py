@@ -31,7 +31,7 @@ def tree_of(scores: bs.Scores, lower: np.ndarray, misfit: float = MISFIT) -> xr.
 
 def found_in(scores: bs.Scores, expected: np.ndarray) -> pd.DataFrame:
     floor = scores.data["floor"].values
-    return distrusted(tree_of(scores, floor), SPEC, expected[None, None])
+    return distrusted(tree_of(scores, floor), SPEC, expected)
 
 
 def test_normalised_rows_are_all_named_and_no_others() -> None:
@@ -84,7 +84,7 @@ def test_a_benchmark_fitted_without_error_makes_no_row_look_wrong() -> None:
     """Two points off are ordinary, however small the misfit at a mode."""
     scores = bs.load_leaderboard().select(models=["yi-6b", "yi-34b"], benchmarks=["MMLU", "ARC", "BBH"])
     tree = tree_of(scores, scores.data["floor"].values, misfit=1e-4)
-    assert distrusted(tree, SPEC, scores.data["score"].values[None, None] - 0.02).empty
+    assert distrusted(tree, SPEC, scores.data["score"].values - 0.02).empty
 
 
 def test_false_alarms_are_as_rare_as_stated() -> None:

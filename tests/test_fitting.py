@@ -30,10 +30,10 @@ from oracles import link, typical_logit
 from scipy import stats
 
 import bayes_sloth as bs
-from bayes_sloth.convergence import Convergence
+from bayes_sloth.convergence import Convergence, diagnose, summarised
 from bayes_sloth.distrust import distrust_in_words, distrusted
 from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning
-from bayes_sloth.expectation import expected_scores
+from bayes_sloth.expectation import ExpectedByBenchmark, expected_scores
 from bayes_sloth.fitting import NORMAL, POINT, converged
 from bayes_sloth.modes import Modes
 from bayes_sloth.names import COVARIATES, SITE_DIMS
@@ -41,7 +41,7 @@ from bayes_sloth.running import THIN
 from bayes_sloth.space import Space
 from bayes_sloth.versions import versions_of_packages
 
-GROUPS = {"posterior", "sample_stats", "log_likelihood", "observed_data", "constant_data"}
+GROUPS = {"posterior", "sample_stats", "observed_data", "constant_data"}
 FITS = {"map": (map_fit, 1, 1), "laplace": (laplace_fit, CHAINS, DRAWS), "hmc": (hmc_fit, CHAINS, DRAWS)}
 
 
@@ -103,13 +103,26 @@ def scored_by_hand(fit: bs.Posterior, draw: dict[str, int]) -> tuple[np.ndarray,
     return mean, stats.t(2 + at["tail"], mean, np.sqrt(variance)).logpdf(data["score"].values)
 
 
-def test_stored_log_likelihood_is_that_of_the_formulas(fit: bs.Posterior) -> None:
+def test_log_likelihood_on_demand_is_that_of_the_formulas(fit: bs.Posterior) -> None:
     last = {"chain": -1, "draw": -1}
-    stored = fit.data["log_likelihood"]["score"]
-    assert stored.dims == ("chain", "draw", "model", "benchmark")
+    tree = bs.log_likelihood(fit)
+    assert set(tree.children) == GROUPS | {"log_likelihood"} and set(fit.data.children) == GROUPS
+    found = tree["log_likelihood"]["score"]
+    assert found.dims == ("chain", "draw", "observation")
+    observed = table().observed
+    assert found.sizes["observation"] == observed.sum() < observed.size
     by_hand = scored_by_hand(fit, last)[1]
-    assert np.isnan(by_hand).sum() == np.isnan(table().data["score"].values).sum() > 0
-    np.testing.assert_allclose(stored.isel(last).values, by_hand, rtol=1e-5, atol=1e-5)  # stored in 32 bits
+    np.testing.assert_allclose(found.isel(last).values, by_hand[observed], rtol=1e-5, atol=1e-5)  # in 32 bits
+    assert (
+        found["benchmark"].values.tolist() == np.broadcast_to(BENCHMARKS, observed.shape)[observed].tolist()
+    )
+    assert found["model"].values.tolist() == np.repeat(table().models, observed.sum(axis=1)).tolist()
+
+
+def test_a_fit_holds_no_number_for_every_draw_of_every_score(fit: bs.Posterior) -> None:
+    every = {"chain", "draw", "model", "benchmark"}
+    variables = [v for node in fit.data.children.values() for v in node.dataset.variables.values()]
+    assert variables and not [v.dims for v in variables if every <= set(v.dims)]
 
 
 def test_expected_scores_are_those_of_the_formulas() -> None:
@@ -119,6 +132,18 @@ def test_expected_scores_are_those_of_the_formulas() -> None:
     for chain, draw in ((0, 0), (1, DRAWS - 1)):
         by_hand = scored_by_hand(fit, {"chain": chain, "draw": draw})[0]
         np.testing.assert_allclose(found[chain, draw], by_hand, atol=1e-10)
+
+
+def test_expected_scores_by_benchmark_are_the_whole_ones() -> None:
+    fit = hmc_fit()
+    blocks, whole = ExpectedByBenchmark(fit.data, fit.spec), expected_scores(fit.data, fit.spec)
+    for _ in range(2):  # as often as wanted
+        np.testing.assert_array_equal(np.stack(list(blocks), axis=-1), whole)
+    summary = summarised(blocks)
+    np.testing.assert_allclose(summary.mean, whole.mean(axis=(0, 1)), atol=1e-12)
+    np.testing.assert_allclose(summary.average, whole.mean(axis=2), atol=1e-12)
+    for name, value in diagnose(whole.reshape(CHAINS, DRAWS, -1)).items():
+        np.testing.assert_array_equal(summary.diagnoses[name], value.reshape(25, 3))
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
@@ -156,7 +181,7 @@ def test_a_report_carries_seed_versions_settings_and_the_tables_digest() -> None
 
 
 def judged(data: xr.DataTree, spec: bs.ModelSpec) -> Convergence:
-    return converged(data, expected_scores(data, spec))
+    return converged(data, summarised(ExpectedByBenchmark(data, spec)))
 
 
 def test_too_few_draws_are_reported_with_real_problems_and_remedies() -> None:
@@ -299,6 +324,6 @@ def test_a_report_says_how_many_modes_were_found_and_which_rows_look_wrong(fit: 
     assert modes.startswith(
         ("one mode was found: all 4 starts", "several modes were found: 4 starts ended at")
     )
-    expected = expected_scores(fit().data, fit().spec)
+    expected = expected_scores(fit().data, fit().spec).mean(axis=(0, 1))
     assert tuple(rows) == distrust_in_words(distrusted(fit().data, fit().spec, expected))
     assert modes in repr(fit())

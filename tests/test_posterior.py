@@ -39,6 +39,18 @@ def test_a_saved_fit_comes_back_whole(make: Any, tmp_path: Path) -> None:
     assert repr(back) == repr(fit)
 
 
+def test_a_file_of_before_likelihoods_were_computed_on_demand_is_read(saved: Path) -> None:
+    old = xr.Dataset(
+        {"score": (("chain", "draw", "model", "benchmark"), np.zeros((1, 1, 25, 3), np.float32))}
+    )
+    old.to_netcdf(saved, mode="a", group="log_likelihood", engine="h5netcdf")
+    with h5py.File(saved) as file:
+        assert set(file) >= {*GROUPS, "log_likelihood"}
+    back = bs.load(saved)
+    assert set(back.data.children) == set(GROUPS)
+    xr.testing.assert_equal(back.data["posterior"].dataset, map_fit().data["posterior"].dataset)
+
+
 def test_a_loaded_fit_predicts_the_same_without_the_table(saved: Path) -> None:
     with compiled_quickly():
         again = bs.predict(bs.load(saved), asked(), seed=0)

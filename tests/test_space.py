@@ -84,7 +84,7 @@ def test_the_potential_is_the_density_and_the_jacobian() -> None:
     vector = near_start(narrow(), 3)
     found = narrow().quantities(vector[None])
     names = narrow().named(vector)
-    sites = {name: found[name][0] for name in names} | dict(narrow().fixed)
+    sites = {name: jnp.asarray(found[name][0]) for name in names} | dict(narrow().fixed)
     density = float(log_density(sloth, (space().design, SPEC), {}, sites)[0])
     jacobian = 0.0
     for name in names:
@@ -97,13 +97,19 @@ def test_the_potential_is_the_density_and_the_jacobian() -> None:
 def test_quantities_are_those_of_each_draw() -> None:
     rows = jnp.stack([near_start(narrow(), seed) for seed in range(3)])
     together, alone = narrow().quantities(rows), narrow().quantities(rows[1:2])
-    assert set(together) >= {"model_skill", "loading", "family_scale", "deviation", "log_likelihood"}
+    assert set(together) >= {"model_skill", "loading", "family_scale", "deviation"}
     for name, value in together.items():
         if name not in narrow().fixed:
             np.testing.assert_allclose(value[1], alone[name][0], rtol=1e-6, atol=1e-10)
 
 
-def test_log_likelihood_is_nothing_where_no_score_is() -> None:
-    found = np.asarray(narrow().quantities(near_start(narrow(), 0)[None])["log_likelihood"][0])
-    observed = space().design.observed
-    assert (found[~observed] == 0).all() and (found[observed] != 0).all()
+def test_quantities_of_many_draws_are_those_of_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that do not divide the draws change nothing, nor does asking for some quantities only."""
+    rows = jnp.stack([near_start(narrow(), seed) for seed in range(5)])
+    together = narrow().quantities(rows)
+    monkeypatch.setattr("bayes_sloth.space.BATCH", 2)
+    apart = narrow().quantities(rows, narrow().reported)
+    assert set(apart) == set(narrow().reported) < set(together)
+    assert {"model_skill", "tail", "specific"} <= set(apart) and "loading_free" not in apart
+    for name, value in apart.items():
+        np.testing.assert_allclose(value, together[name], rtol=1e-9, atol=1e-12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.checks.leaving_out import LeftOut, leave_out
+from bayes_sloth.convergence import ExpectedSummary, summarised
 from bayes_sloth.errors import FitStatus
 from bayes_sloth.posterior import Posterior
 
@@ -76,25 +77,27 @@ class Case:
     ----------
     posterior : Posterior
         The fit.
-    expected : array, dims (chain, draw, model, benchmark)
-        Expected scores.
+    expected : iterable of arrays, dims (chain, draw, model)
+        Expected scores on each benchmark; can be gone through more than once.
 
     Examples
     --------
     >>> from bayes_sloth.posterior import FitReport
     >>> from bayes_sloth.spec import ModelSpec
     >>> report = FitReport("hmc", 0, FitStatus.FINE, (), 1.0, {}, "")
-    >>> Case(Posterior(xr.DataTree(), ModelSpec(), report), np.zeros((4, 10, 2, 1))).draws
-    40
+    >>> draws = xr.Dataset(coords={"chain": range(4), "draw": range(10)})
+    >>> fit = Posterior(xr.DataTree.from_dict({"/posterior": draws}), ModelSpec(), report)
+    >>> Case(fit, np.zeros((2, 4, 10, 3))).summary.mean.shape
+    (3, 2)
     """
 
     posterior: Posterior
-    expected: Floats
+    expected: Iterable[Floats]
 
     @property
     def draws(self) -> int:
         """Number of draws over all chains."""
-        return int(self.expected.shape[0] * self.expected.shape[1])
+        return self.posterior.draws
 
     @property
     def quantities(self) -> xr.Dataset:
@@ -105,6 +108,11 @@ class Case:
         """Return the draws of a quantity that move, dims (draw, element)."""
         values = np.asarray(self.quantities[name].values, dtype=float).reshape(self.draws, -1)
         return values[:, np.ptp(values, axis=0) > 0]
+
+    @cached_property
+    def summary(self) -> ExpectedSummary:
+        """Means and diagnostics of the expected scores."""
+        return summarised(self.expected)
 
     @cached_property
     def left_out(self) -> LeftOut:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from arviz_stats.base.array import array_stats
@@ -15,8 +15,9 @@ from scipy import special
 from scipy.special import logsumexp
 
 from bayes_sloth.diagnostics import effective_draws
-from bayes_sloth.names import BENCHMARK, FAMILY, ITEMS, MODEL, SCORE
-from bayes_sloth.observation import NormalScore, StudentTScore, score_law
+from bayes_sloth.names import BENCHMARK, FAMILY, MODEL, SCORE
+from bayes_sloth.observation import NormalScore, StudentTScore
+from bayes_sloth.pointwise import law_of
 from bayes_sloth.posterior import Posterior
 
 Floats = NDArray[np.float64]
@@ -80,15 +81,15 @@ def smoothed(log_likelihood: Floats, efficiency: float = 1.0) -> tuple[Floats, F
     return weights, np.asarray(k, dtype=float)
 
 
-def leave_out(posterior: Posterior, expected: Floats) -> LeftOut:
+def leave_out(posterior: Posterior, expected: Iterable[Floats]) -> LeftOut:
     """Forecast every observed score without it; likelihoods are computed from the draws.
 
     Parameters
     ----------
     posterior : Posterior
         A fit.
-    expected : array, dims (chain, draw, model, benchmark)
-        Expected scores.
+    expected : iterable of arrays, dims (chain, draw, model)
+        Expected scores on each benchmark.
 
     Returns
     -------
@@ -97,35 +98,20 @@ def leave_out(posterior: Posterior, expected: Floats) -> LeftOut:
     """
     labels = posterior.data["constant_data"].dataset
     observed = np.asarray(posterior.data["observed_data"].dataset[SCORE].values, np.float64)
-    total = np.zeros((expected.shape[0] * expected.shape[1], expected.shape[2]))
+    total = np.zeros((posterior.draws, len(observed)))
     tables, densities = [], []
-    for column, benchmark in enumerate(labels[BENCHMARK].values):
+    for column, (benchmark, mean) in enumerate(zip(labels[BENCHMARK].values, expected, strict=True)):
         score = observed[:, column]
         seen = np.flatnonzero(~np.isnan(score))
-        law, score = _law(posterior, expected, column, seen), score[seen]
+        law, score = law_of(posterior, mean, column, seen), score[seen]
         log_likelihood = np.asarray(law.log_prob(score[:, None]), np.float64)
         total[:, seen] += log_likelihood.T
         about = {MODEL: labels[MODEL].values[seen], FAMILY: labels[FAMILY].values[seen]}
-        found = _judged(log_likelihood, _below(law, score), chains=expected.shape[0])
+        found = _judged(log_likelihood, _below(law, score), chains=len(mean))
         tables.append(pd.DataFrame(about | {BENCHMARK: benchmark, SCORE: score} | found))
-        few = _law(posterior, expected, column, seen, step=max(len(total) // SHOWN_DRAWS, 1))
+        few = law_of(posterior, mean, column, seen, step=max(len(total) // SHOWN_DRAWS, 1))
         densities.append(_densities(str(benchmark), score, np.asarray(few.sample(jax.random.key(column)))))
     return LeftOut(pd.concat(tables, ignore_index=True), pd.concat(densities, ignore_index=True), total)
-
-
-def _law(
-    posterior: Posterior, expected: Floats, column: int, seen: NDArray[np.int64], step: int = 1
-) -> Distribution:
-    """Return the law of the scores of some models on one benchmark, dims (model, draw), at every so many."""
-    draws = posterior.data["posterior"].dataset
-    mean = expected[:, :, seen, column].reshape(-1, seen.size)[::step].T
-    lower, misfit = (draws[name].values[:, :, column].reshape(-1)[::step] for name in ("lower", "misfit"))
-    tail = draws["tail"].values.reshape(-1)[::step] if "tail" in draws else np.ones(1)
-    items = np.asarray(posterior.data["constant_data"].dataset[ITEMS].values[seen, column], np.float64)
-    share = np.clip((mean - lower) / (1 - lower), 0.0, 1.0)
-    known = np.where(np.isnan(items), np.inf, items)[:, None]
-    # Draws of one benchmark stand where the law has benchmarks.
-    return score_law(posterior.spec.likelihood, share, mean, jnp.asarray(misfit), known, tail)
 
 
 def _below(law: Distribution, score: Floats) -> Floats:

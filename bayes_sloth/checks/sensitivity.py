@@ -17,7 +17,7 @@ from bayes_sloth.checks.finding import Case, Finding
 from bayes_sloth.design import Design, design_of
 from bayes_sloth.errors import FitStatus
 from bayes_sloth.model import free_benchmarks, sloth
-from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, MODEL
+from bayes_sloth.names import BENCHMARK, CHAIN, DRAW
 from bayes_sloth.posterior import Posterior
 
 Values = Any
@@ -65,7 +65,8 @@ def check_sensitivity(case: Case) -> Finding:
     Kallioinen et al. (2024). Detecting and diagnosing prior and likelihood sensitivity with power-scaling.
     """
     judged = _judged(case)
-    shape, dims = case.expected.shape[:2], (CHAIN, DRAW)
+    dims = (CHAIN, DRAW)
+    shape = tuple(case.quantities.sizes[dim] for dim in dims)
     prior = log_prior(case.posterior).reshape(shape)
     likelihood = case.left_out.log_likelihood.sum(axis=1).reshape(shape)
     table = _table(judged, xr.Dataset({"total": (dims, prior)}), xr.Dataset({"total": (dims, likelihood)}))
@@ -142,10 +143,8 @@ def _judged(case: Case) -> xr.Dataset:
             # A dim of its own, or the dataset would fill the anchors in again.
             values = values.sel({BENCHMARK: others}).rename({BENCHMARK: "free_benchmark"})
         found[name] = values
-    dims = (CHAIN, DRAW, MODEL, BENCHMARK)
-    average = xr.DataArray(case.expected, dims=dims, coords={BENCHMARK: case.quantities[BENCHMARK]}).mean(
-        MODEL
-    )
+    labels = {BENCHMARK: case.quantities[BENCHMARK]}
+    average = xr.DataArray(case.summary.average, labels, (CHAIN, DRAW, BENCHMARK))
     return xr.Dataset(found | {AVERAGE: average})
 
 
