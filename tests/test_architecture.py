@@ -32,7 +32,7 @@ ORDER = (
     # a table as the model sees it
     *("covariates", "deviations", "lines", "design", "identify"),
     # the model, and fits of it
-    *("observation", "effects", "model", "simulation", "space", "kernels"),
+    *("observation", "effects", "model", "pytree", "simulation", "space", "kernels"),
     *("modes", "checkpoints", "resuming", "snapshots", "transitions", "running", "sampling", "refitting"),
     *("posterior", "expectation", "diagnostics", "convergence", "distrust", "fitting"),
     # what a fit says
@@ -53,7 +53,17 @@ ORDER = (
 )
 OUTSIDE = {"__init__", "__main__"}
 TAKES_THE_PACKAGE = {"cli"}
-MAY_LOAD_JAX = {"_compat", "links", "curve", "observation", "effects", "model", "simulation", "space"}
+MAY_LOAD_JAX = {
+    "_compat",
+    "links",
+    "curve",
+    "observation",
+    "effects",
+    "model",
+    "pytree",
+    "simulation",
+    "space",
+}
 MAY_LOAD_JAX |= {"snapshots", "transitions", "running"}
 MAY_LOAD_JAX |= {
     "kernels",
