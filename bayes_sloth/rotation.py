@@ -29,19 +29,19 @@ TOLERANCE: Final = 1e-4
 
 
 def varimax(loading: Loadings, target: Loadings) -> Scalar:
-    r"""Return :math:`-\frac14\sum_{jk}(\lambda_{jk}^2 - \overline{\lambda_{\cdot k}^2})^2`; no target enters."""
+    r"""Return :math:`-\frac14\sum_{jk}(\lambda_{jk}^2 - \overline{\lambda_{\cdot k}^2})^2`."""
     squares = loading**2
     return -jnp.sum((squares - squares.mean(axis=0)) ** 2) / 4
 
 
 def oblimin(loading: Loadings, target: Loadings) -> Scalar:
-    r"""Return :math:`\frac14\sum_j\sum_{k \ne l}\lambda_{jk}^2\lambda_{jl}^2` (quartimin); no target enters."""
+    r"""Return :math:`\frac14\sum_j\sum_{k \ne l}\lambda_{jk}^2\lambda_{jl}^2` (quartimin)."""
     squares = loading**2
     return jnp.sum(squares.sum(axis=1) ** 2 - (squares**2).sum(axis=1)) / 4
 
 
 def geomin(loading: Loadings, target: Loadings) -> Scalar:
-    r"""Return :math:`\sum_j\left(\prod_k(\lambda_{jk}^2 + \epsilon)\right)^{1/d}`; no target enters."""
+    r"""Return :math:`\sum_j\left(\prod_k(\lambda_{jk}^2 + \epsilon)\right)^{1/d}`."""
     return jnp.exp(jnp.log(loading**2 + EPSILON).mean(axis=1)).sum()
 
 
@@ -135,7 +135,7 @@ def rotate(
     project, retract = (_on_columns, _columns) if way.oblique else (_on_orthogonal, _orthogonal)
 
     def moved(state: _State) -> _State:
-        """Try one step; where it lowers the criterion, go as far next time as the bend met says, else half."""
+        """Try one step; go on from there as far as the bend met says, or half as far from here."""
         turn = retract(state.turn - state.step * state.downhill)
         value, slope = value_and_slope(turn)
         better = state.value - value >= FALL * state.step * jnp.sum(state.downhill**2)

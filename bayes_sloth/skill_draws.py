@@ -40,7 +40,7 @@ def skills(
     names: Sequence[str] | None = None,
     target: object = None,
 ) -> Skills:
-    r"""Return a fit's skills, rotated to be read: loadings, families, tuning and slopes, each with a posterior.
+    r"""Return a fit's skills, rotated to be read: loadings, families, tuning, slopes, all with posteriors.
 
     Skills are standardised over the fitted models and rotated in every draw, and all that is measured in
     them goes along: :math:`\Lambda\theta_i` is the same whatever the rotation.
@@ -262,8 +262,8 @@ def _findings(alignment: pd.DataFrame, data: xr.Dataset, draws: int) -> list[str
         for row in alignment[loose].itertuples()
     ]
     found += [
-        f"chains disagree on skill {row.skill!r} (R-hat {row.r_hat:.3f} after alignment): fit again with twice "
-        "the draws and warmup before reading it."
+        f"chains disagree on skill {row.skill!r} (R-hat {row.r_hat:.3f} after alignment): fit again with "
+        "twice the draws and warmup before reading it."
         for row in alignment[apart].itertuples()
     ]
     return [*found, *_empty(data), *_same(data)]
@@ -289,7 +289,7 @@ def _same(data: xr.Dataset) -> list[str]:
     median = np.abs(data["correlation"].median((CHAIN, DRAW)).values)
     names = data[SKILL].values.astype(str)
     return [
-        f"skills {names[a]!r} and {names[b]!r} are one (correlation {median[a, b]:.2f} over models): d is too "
-        f"large; fit with skills={len(names) - 1}."
+        f"skills {names[a]!r} and {names[b]!r} are one (correlation {median[a, b]:.2f} over models): d is "
+        f"too large; fit with skills={len(names) - 1}."
         for a, b in np.argwhere(np.triu(median > SAME, 1))
     ]

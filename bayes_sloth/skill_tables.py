@@ -30,13 +30,13 @@ class Skills:
     ----------
     data : Dataset
         Draws, dims chain, draw and more: `loading` (benchmark, skill), in logits for one standard deviation
-        of a skill; `correlation` (skill, other_skill) over models; `model_skill` (model, skill); `efficiency`
-        and `family_tuning` (family, skill); `tuning`, `tuning_slope` (skill); `slope` (skill, covariate), what
-        a standard deviation of log size or log tokens adds at the table's centre; `variance`
+        of a skill; `correlation` (skill, other_skill) over models; `model_skill` (model, skill);
+        `efficiency` and `family_tuning` (family, skill); `tuning`, `tuning_slope` (skill); `slope` (skill,
+        covariate), what one standard deviation of log size or log tokens adds at the centre; `variance`
         (benchmark, part), shares of each benchmark's variance; `to_skills` (fitted_skill, skill).
     alignment : DataFrame
-        Columns skill, congruence (median over draws of Tucker's congruence with the reference), alike (share of
-        draws whose congruence is at least 0.85), r_hat and ess_bulk (worst over the skill's loadings).
+        Columns skill, congruence (median over draws of Tucker's congruence with the reference), alike (share
+        of draws whose congruence is at least 0.85), r_hat and ess_bulk (worst over the skill's loadings).
     reference : DataFrame
         The loadings that draws were aligned to, a row a benchmark.
     rotation : str
@@ -107,8 +107,8 @@ class Skills:
     def tuning(self, prob: float = 0.9) -> pd.DataFrame:
         """Return what instruction tuning adds to each skill, at average size.
 
-        Of the population of families (its mean) and of each family with base and tuned models. Columns family,
-        skill, median, lower, upper, prob, direction.
+        Of the population of families (its mean) and of each family with base and tuned models. Columns
+        family, skill, median, lower, upper, prob, direction.
         """
         table = self.posterior.scores.metadata
         both = table.groupby(FAMILY)[INSTRUCT].nunique() > 1
@@ -153,9 +153,9 @@ class Skills:
     def variance(self, prob: float = 0.9) -> pd.DataFrame:
         """Return the shares of each benchmark's variance over models that its parts make up.
 
-        Parts are the skills, what families' lines have of their own on it (`specific`) and what the law leaves
-        unexplained (`misfit`); they add up to one in each draw. Of correlated skills a share may be negative.
-        Columns benchmark, part, median, lower, upper, prob.
+        Parts are the skills, what families' lines have of their own on it (`specific`) and what the law
+        leaves unexplained (`misfit`); they add up to one in each draw. Of correlated skills a share may be
+        negative. Columns benchmark, part, median, lower, upper, prob.
         """
         return summary_table(self.data["variance"], prob).drop(columns="direction")
 

@@ -98,5 +98,5 @@ def test_many_starts_find_what_one_may_miss() -> None:
 
 
 def test_an_unknown_rotation_is_refused() -> None:
-    with pytest.raises(InputError, match="unknown rotation 'geomine'.*Did you mean 'geomin'"):
+    with pytest.raises(InputError, match=r"unknown rotation 'geomine'.*Did you mean 'geomin'"):
         rotate(jnp.eye(2), jnp.eye(2), "geomine")
