@@ -16,8 +16,8 @@ from bayes_sloth.rotation import ROTATIONS, best_rotation, rotate
 
 Floats = NDArray[np.float64]
 
-# Draws rotated together wait for the slowest of them.
-BATCH: Final = 250
+# Draws rotated together wait for the slowest of them; a batch is filled up where there are fewer.
+BATCH: Final = 200
 # Of the largest variance: below it a skill does not vary, and its loadings are no numbers to divide by.
 LEAST_VARIANCE: Final = 1e-12
 KNOWN: Final = (*ROTATIONS, "none")
@@ -52,12 +52,14 @@ def align(loading: Floats, covariance: Floats, rotation: str, target: Floats | N
     r"""Rotate every draw and give its skills the order and signs of one reference.
 
     Nothing but rotation-free quantities goes into the reference: it is the best approximation of rank d to
-    the posterior mean of :math:`\Lambda \Sigma \Lambda'`, rotated from many starts. Each draw is turned to it
-    by orthogonal Procrustes and then rotated by the criterion from there, so that it stays in the reference's
-    minimum where it has one. Rotating the reference alone and turning the draws to it is quicker and
-    steadier, but takes the axes as known: on simulated posteriors its 90% intervals held 85% of true loadings
-    and 80% of true correlations of skills, those of rotated draws 91% and 96%. `rotation="target"` with
-    the reference as its target is that way, for whoever wants skills defined once and for all.
+    the posterior mean of :math:`\Lambda \Sigma \Lambda'`, rotated from many starts. Each draw is turned to
+    it by orthogonal Procrustes and then rotated by the criterion from there, so that it stays in the
+    reference's minimum where it has one. Rotating the reference alone and turning the draws to it is quicker
+    and steadier, but takes the axes as known: on 40 simulated posteriors (12 benchmarks, 3 skills, one
+    loading in seven off its axis) its 90% intervals held 85% of true loadings and 80% of true correlations
+    of skills, those of rotated draws 91% and 96%. Where structure is plain the two agree.
+    `rotation="target"` with the reference as its target is that way, for whoever wants skills defined once
+    and for all.
 
     Parameters
     ----------
@@ -215,17 +217,17 @@ def _reference_turn(principal: Floats, rotation: str, target: Floats | None) -> 
 
 
 def _rotated(white: Floats, start: Floats, rotation: str, target: Floats | None) -> Floats:
-    """Return each draw's rotation, from its own start."""
-    free = np.full(white.shape[1:], np.nan)
-    return np.asarray(_rotate_all(white, start, rotation, free if target is None else target))
+    """Return each draw's rotation, from its own start; batches of one size share a program."""
+    wanted = jnp.asarray(np.full(white.shape[1:], np.nan) if target is None else target)
+    draws = np.arange(len(white))
+    batches = np.split(np.resize(draws, -(-draws.size // BATCH) * BATCH), -(-draws.size // BATCH))
+    turns = [_rotate_batch(white[batch], start[batch], rotation, wanted) for batch in batches]
+    return np.concatenate([np.asarray(turn) for turn in turns])[: draws.size]
 
 
 @partial(jax.jit, static_argnames="rotation")
-def _rotate_all(white: jax.Array, start: jax.Array, rotation: str, target: jax.Array) -> jax.Array:
-    def one(draw: tuple[jax.Array, jax.Array]) -> jax.Array:
-        return rotate(*draw, rotation, target)[0]
-
-    turns: jax.Array = jax.lax.map(one, (white, start), batch_size=BATCH)
+def _rotate_batch(white: jax.Array, start: jax.Array, rotation: str, target: jax.Array) -> jax.Array:
+    turns: jax.Array = jax.vmap(lambda *draw: rotate(*draw, rotation, target)[0])(white, start)
     return turns
 
 

@@ -80,7 +80,7 @@ class _State(NamedTuple):
     value: Scalar
     downhill: Turn
     step: Scalar
-    count: Array
+    tried: Array
 
 
 def rotate(
@@ -142,14 +142,14 @@ def rotate(
         downhill, way = project(turn, slope), turn - state.turn
         bend = jnp.sum(way * (downhill - state.downhill))
         step = jnp.where(bend > 0, jnp.sum(way**2) / jnp.where(bend > 0, bend, 1.0), 2 * state.step)
-        there = _State(turn, value, downhill, step, state.count)
+        there = _State(turn, value, downhill, step, state.tried)
         here = state._replace(step=state.step / 2)
         chosen: _State = jax.tree.map(partial(jnp.where, better), there, here)
-        return chosen._replace(count=state.count + 1)
+        return chosen._replace(tried=state.tried + 1)
 
     def unfinished(state: _State) -> Array:
         steep = jnp.sqrt(jnp.sum(state.downhill**2)) > TOLERANCE
-        return steep & (state.count < ITERATIONS) & (state.step > TOLERANCE**2)
+        return steep & (state.tried < ITERATIONS) & (state.step > TOLERANCE**2)
 
     value, slope = value_and_slope(start)
     first = _State(start, value, project(start, slope), jnp.ones(()), jnp.zeros((), int))
@@ -227,7 +227,7 @@ def _inverse(positive: Turn) -> Turn:
 
 def _columns(turn: Turn) -> Turn:
     """Return a matrix with its columns made of length one."""
-    return turn / jnp.linalg.norm(turn, axis=0, keepdims=True)
+    return jnp.asarray(turn / jnp.linalg.norm(turn, axis=0, keepdims=True))
 
 
 def _on_columns(turn: Turn, slope: Turn) -> Turn:

@@ -95,7 +95,7 @@ def skills(
     centred = skill - skill.mean(axis=1, keepdims=True)
     covariance = np.einsum("nik,nil->nkl", centred, centred) / centred.shape[1]
     found = align(_flat(draws["loading"]), covariance, rotation, wanted)
-    usual = columns or (tuple(draws[SKILL].values.astype(str)) if rotation == "none" else None)
+    usual = columns or (tuple(map(str, draws[SKILL].values)) if rotation == "none" else None)
     labels = _names(names, usual, labelled_reference(found.reference, benchmarks, _numbers(found)))
     data = _dataset(posterior, found, centred, labels)
     alignment = _alignment_table(found, data, labels)
@@ -175,7 +175,7 @@ def _dataset(posterior: Posterior, found: Alignment, centred: Floats, names: tup
     slope = np.einsum("nkc,nkm->nmc", _flat(draws["slope"]), found.to_skills)
     variables["slope"] = ((SKILL, COVARIATE), slope)
     labels = {name: draws[name].values for name in (CHAIN, DRAW, BENCHMARK, MODEL, FAMILY, COVARIATE)}
-    family = (MODEL, posterior.data["constant_data"][FAMILY].values.astype(str))
+    family = (MODEL, posterior.data["constant_data"].dataset[FAMILY].values.astype(str))
     return xr.Dataset(
         {
             name: ((CHAIN, DRAW, *dims), v.reshape(*sizes, *v.shape[1:]))
@@ -273,7 +273,7 @@ def _empty(data: xr.Dataset) -> list[str]:
     """Say which skills no benchmark asks for, or one alone."""
     fewer = f"fit with skills={data.sizes[SKILL] - 1}" if data.sizes[SKILL] > 1 else "do not read it"
     found = []
-    for name in data[SKILL].values.astype(str):
+    for name in map(str, data[SKILL].values):
         ends = data["loading"].sel({SKILL: name}).quantile([0.05, 0.95], (CHAIN, DRAW)).values
         asked = data[BENCHMARK].values[(ends[0] > 0) | (ends[1] < 0)].astype(str)
         if data.sizes[BENCHMARK] > 1 and len(asked) < 2:
@@ -287,7 +287,7 @@ def _empty(data: xr.Dataset) -> list[str]:
 def _same(data: xr.Dataset) -> list[str]:
     """Say which skills are one and the same."""
     median = np.abs(data["correlation"].median((CHAIN, DRAW)).values)
-    names = data[SKILL].values.astype(str)
+    names = [str(name) for name in data[SKILL].values]
     return [
         f"skills {names[a]!r} and {names[b]!r} are one (correlation {median[a, b]:.2f} over models): d is "
         f"too large; fit with skills={len(names) - 1}."

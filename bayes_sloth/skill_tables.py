@@ -57,7 +57,7 @@ class Skills:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the skills."""
-        return tuple(self.data[SKILL].values.astype(str))
+        return tuple(str(name) for name in self.data[SKILL].values)
 
     def loadings(self, prob: float = 0.9) -> pd.DataFrame:
         """Return what one standard deviation of each skill adds to each benchmark, in logits.
