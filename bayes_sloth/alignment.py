@@ -227,7 +227,9 @@ def _rotated(white: Floats, start: Floats, rotation: str, target: Floats | None)
 
 @partial(jax.jit, static_argnames="rotation")
 def _rotate_batch(white: jax.Array, start: jax.Array, rotation: str, target: jax.Array) -> jax.Array:
-    turns: jax.Array = jax.vmap(lambda *draw: rotate(*draw, rotation, target)[0])(white, start)
+    turns: jax.Array = jax.vmap(lambda loading, begin: rotate(loading, begin, rotation, target)[0])(
+        white, start
+    )
     return turns
 
 
