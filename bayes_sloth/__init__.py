@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bayes_sloth.errors import FitWarning as FitWarning
     from bayes_sloth.errors import InputError as InputError
     from bayes_sloth.errors import InputWarning as InputWarning
-    from bayes_sloth.evaluation import Evaluation as Evaluation
     from bayes_sloth.evaluation import evaluate as evaluate
     from bayes_sloth.fitting import fit as fit
     from bayes_sloth.posterior import Posterior as Posterior
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from bayes_sloth.reading import read_scores as read_scores
     from bayes_sloth.scores import Scores as Scores
     from bayes_sloth.simulation import simulate as simulate
+    from bayes_sloth.skill_draws import skills as skills
     from bayes_sloth.spec import ModelSpec as ModelSpec
     from bayes_sloth.spec import Priors as Priors
 
@@ -42,7 +42,6 @@ __version__ = "0.1.0"
 _HOMES = {
     "BayesSlothError": "errors",
     "Check": "checking",
-    "Evaluation": "evaluation",
     "FitError": "errors",
     "FitStatus": "errors",
     "FitWarning": "errors",
@@ -65,6 +64,7 @@ _HOMES = {
     "read_models": "reading",
     "read_scores": "reading",
     "simulate": "simulation",
+    "skills": "skill_draws",
 }
 
 __all__ = list(_HOMES)

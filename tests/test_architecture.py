@@ -23,7 +23,7 @@ ORDER = (
     # words
     *("names", "errors", "files", "versions", "watching", "_compat"),
     # the law
-    *("links", "curve", "spec"),
+    *("links", "curve", "rotation", "spec"),
     # scores in
     *("catalogue", "tables"),
     *("scores", "assembly", "reading", "datasets"),
@@ -40,12 +40,13 @@ ORDER = (
         "questions",
         "prediction",
         "conditioning",
-        "skill_tables",
         "metrics",
         "checks",
         "checking",
         "calibration",
     ),
+    # what its skills say
+    *("alignment", "summaries", "skill_tables", "skill_draws", "growing", "comparing"),
     # judging and using it
     *("laws", "scoring", "shelf", "evaluation", "downstream", "items", "plan"),
     # showing it
@@ -86,6 +87,7 @@ MAY_LOAD_JAX |= {
     "items",
     "plan",
 }
+MAY_LOAD_JAX |= {"rotation", "alignment", "skill_draws", "growing", "comparing"}
 HEAVY = ("pandas", "jax", "numpyro", "xarray")  # what neither `import bayes_sloth` nor `--help` may load
 DRAWS = {"plots", "report"}
 
