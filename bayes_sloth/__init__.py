@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bayes_sloth.calibration import calibrate as calibrate
-    from bayes_sloth.checking import Check as Check
     from bayes_sloth.checking import check as check
     from bayes_sloth.checks.prior import prior_predictive as prior_predictive
     from bayes_sloth.datasets import load_leaderboard as load_leaderboard
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from bayes_sloth.errors import FitWarning as FitWarning
     from bayes_sloth.errors import InputError as InputError
     from bayes_sloth.errors import InputWarning as InputWarning
-    from bayes_sloth.evaluation import Evaluation as Evaluation
     from bayes_sloth.evaluation import evaluate as evaluate
     from bayes_sloth.fitting import fit as fit
     from bayes_sloth.pointwise import log_likelihood as log_likelihood
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from bayes_sloth.reading import read_scores as read_scores
     from bayes_sloth.scores import Scores as Scores
     from bayes_sloth.simulation import simulate as simulate
+    from bayes_sloth.skill_draws import skills as skills
     from bayes_sloth.spec import ModelSpec as ModelSpec
     from bayes_sloth.spec import Priors as Priors
 
@@ -42,8 +41,6 @@ __version__ = "0.1.0"
 # Public name -> module that holds it. The imports above say the same to type checkers; a test compares them.
 _HOMES = {
     "BayesSlothError": "errors",
-    "Check": "checking",
-    "Evaluation": "evaluation",
     "FitError": "errors",
     "FitStatus": "errors",
     "FitWarning": "errors",
@@ -67,6 +64,7 @@ _HOMES = {
     "read_models": "reading",
     "read_scores": "reading",
     "simulate": "simulation",
+    "skills": "skill_draws",
 }
 
 __all__ = list(_HOMES)

@@ -64,6 +64,5 @@ SITE_DIMS: Final = {
     "asymmetry": (BENCHMARK,),
     "bend": (BENCHMARK, "knot"),
     "misfit": (BENCHMARK,),
-    "log_likelihood": (MODEL, BENCHMARK),
 }
 COVARIATES: Final = ("log_size", "log_tokens", "log_size_x_log_tokens")

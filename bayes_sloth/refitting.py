@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from numpyro.infer import HMC
 from numpyro.infer.util import constrain_fn
 
@@ -58,23 +56,6 @@ class Found(NamedTuple):
     diverging: Values
 
 
-def stacked(designs: Sequence[Design]) -> Design:
-    """Return designs of equal shape as one, with a leading axis.
-
-    Parameters
-    ----------
-    designs : sequence of Design
-        Of one table, differing in what is seen.
-
-    Returns
-    -------
-    Design
-        Every array with an axis in front.
-    """
-    together: Design = jax.tree.map(lambda *parts: np.stack([np.asarray(p) for p in parts]), *designs)
-    return together
-
-
 @partial(jax.jit, static_argnames="spec")
 def all_modes(designs: Design, spec: ModelSpec, keys: jax.Array) -> tuple[Values, Values]:
     """Climb to the modes of every fit from several starts, all in one program.
@@ -82,7 +63,7 @@ def all_modes(designs: Design, spec: ModelSpec, keys: jax.Array) -> tuple[Values
     Parameters
     ----------
     designs : Design
-        From `stacked`.
+        From `pytree.stacked`.
     spec : ModelSpec
         The model.
     keys : random keys, dims (fit)
@@ -179,7 +160,7 @@ def scores_at_modes(
     Parameters
     ----------
     designs : Design
-        From `stacked`.
+        From `pytree.stacked`.
     spec : ModelSpec
         The model.
     modes : array, dims (fit, parameter)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
+from bayes_sloth.pytree import argument
 from bayes_sloth.running import THIN, Batch, Run, batches_of, compile_once, watch
 from bayes_sloth.space import Space
 from bayes_sloth.transitions import Program, Taken
@@ -120,7 +121,7 @@ def run_chains(
     start_key, run_key = jax.random.split(jax.random.key(seed))
     positions = starts(space, modes.space, modes.vectors[0], chains, start_key)
     keys = jax.random.split(run_key, chains)
-    run = Run(space.design, Program(space.spec, method, warmup), draws, checkpoint, Event())
+    run = Run(argument(space.design), Program(space.spec, method, warmup), draws, checkpoint, Event())
     batches = batches_of(run, positions, keys)
     compile_once(run, batches[0])
     watch(run, batches, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 from numpyro import handlers
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
-from bayes_sloth.covariates import Scale, Scaling, Unknown
-from bayes_sloth.design import Covariate, Design
-from bayes_sloth.deviations import Places
-from bayes_sloth.lines import Lines
+from bayes_sloth.design import Design
 from bayes_sloth.model import sloth
 from bayes_sloth.names import SITE_DIMS
 from bayes_sloth.spec import ModelSpec
@@ -30,14 +27,6 @@ Values = Any
 BATCH: Final = 50
 # Prior draws whose average starts an optimiser: their noise is far below the spread of the starts.
 PRIOR_DRAWS: Final = 64
-# Names and flags shape a program; all else of a design is data, and may differ from fit to fit.
-_SHAPE: Final = ("families", "has_parents", "has_experts")
-
-for _kind in (Scale, Scaling, Unknown, Covariate, Lines, Places, Design):
-    _names = [entry.name for entry in fields(_kind)]
-    jax.tree_util.register_dataclass(
-        _kind, [n for n in _names if n not in _SHAPE], [n for n in _names if n in _SHAPE]
-    )
 
 
 @dataclass(frozen=True, eq=False)

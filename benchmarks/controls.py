@@ -34,7 +34,8 @@ from bayes_sloth.identify import anchors_of
 from bayes_sloth.laws import Forecast, Law, SlothLaw
 from bayes_sloth.laws.sloth import WIDTH
 from bayes_sloth.protocols import LargerSiblings
-from bayes_sloth.refitting import Length, all_modes, sampled, stacked
+from bayes_sloth.pytree import argument, stacked
+from bayes_sloth.refitting import Length, all_modes, sampled
 from bayes_sloth.sampling import prepare
 
 OURS, HALVED, STRAIGHT = "ours", "half the noise", "no departures"
@@ -64,7 +65,7 @@ class TooSure:
         spec = self.law.spec
         anchors = spec.anchors
         designs = [
-            replace(design_of(seen, anchors or anchors_of(seen, spec.skills)), families=())
+            argument(design_of(seen, anchors or anchors_of(seen, spec.skills)))
             for seen in (fold.seen(scores) for fold in folds)
         ]
         keys = jax.random.split(jax.random.key(seed), (len(folds), 2))

@@ -44,6 +44,7 @@ from bayes_sloth.laws import (
     SlothLaw,
 )
 from bayes_sloth.laws.forecast import dressed
+from bayes_sloth.refitting import Length
 
 # The authors' own methods, by their names for them.
 AUTHORS = {
@@ -64,11 +65,11 @@ SEED = 42
 MEASURES = ("MAE", "CRPS", "interval score", "50%", "80%", "90%", "95%")
 
 
-def laws_of(names: Sequence[str], seen: int) -> dict[str, Law]:
+def laws_of(names: Sequence[str], seen: int, chains: int = Length().chains) -> dict[str, Law]:
     """Return laws by their titles; where two models are seen the paper gives some rivals unpooled slopes."""
     pooled = seen == 1
     known: dict[str, tuple[str, Law]] = {
-        "ours": ("ours", SlothLaw()),
+        "ours": ("ours", SlothLaw(length=Length(chains=chains))),
         "map": ("ours, mode only", SlothLaw(method="map")),
         "flops": ("FLOPs, shared intercept", FlopsLaw(family=False, pooled=pooled)),
         "flops-family": ("FLOPs + family", FlopsLaw(family=True, pooled=pooled)),
@@ -181,6 +182,7 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one setting, by the mode alone")
     parser.add_argument("--laws", default="ours,map", help="short names, joined by commas")
     parser.add_argument("--rows", choices=("paper", "everything"), default="paper", help="what laws may see")
+    parser.add_argument("--chains", type=int, default=Length().chains, help="of our law")
     parser.add_argument("--keep", help="folder for the forecasts of every fold")
     parser.add_argument("--csv", type=Path, help="file for the scores of every held-out cell")
     return parser.parse_args(arguments)
@@ -202,7 +204,7 @@ def main() -> None:
     for setting in settings:
         found[setting.name] = evaluate(
             every_row(table) if everything else setting.scores(table),
-            laws_of(names, setting.seen),
+            laws_of(names, setting.seen, options.chains),
             EveryRow(setting) if everything else setting.protocol(),
             seed=SEED,
             folder=options.keep,

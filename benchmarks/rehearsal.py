@@ -67,7 +67,7 @@ class Halves:
 
     def folds(self, scores: bs.Scores) -> tuple[Fold, ...]:
         """Return two folds, of every other group each."""
-        kin, line = (scores.notes[name].to_numpy() for name in ("kin", "family"))
+        kin, line = scores.notes["kin"].to_numpy(), scores.metadata["family"].to_numpy()
         sizes = pd.Series(line).value_counts()
         tested = []
         for group in GROUPS:

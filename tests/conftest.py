@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import pytest
 from jaxtyping import install_import_hook
 
 
@@ -30,3 +32,11 @@ if "BAYES_SLOTH_TEST_PROGRAMS" not in os.environ:
 jax.config.update("jax_enable_x64", True)
 SHAPE_CHECKED = numerics()
 install_import_hook(SHAPE_CHECKED, "beartype.beartype")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_with_little_effort(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Compile without most optimisations where programs run for less time than they take to compile."""
+    jax.config.update("jax_disable_most_optimizations", "statistical" not in request.path.parts)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)

@@ -9,6 +9,7 @@ import pytest
 from fits import hmc_fit, ideal_fit, laplace_fit, map_fit, with_groups
 
 import bayes_sloth as bs
+from bayes_sloth.checking import Check
 from bayes_sloth.errors import FitStatus
 
 COLUMNS = ["quantity", "where", "r_hat", "ess_bulk", "ess_tail", "mcse_q5", "mcse_q95", "verdict"]
@@ -74,7 +75,7 @@ def test_a_fit_without_chains_is_never_trusted(make: object) -> None:
 
 def test_a_check_prints_verdict_advice_and_table() -> None:
     table = pd.DataFrame({"quantity": ["slope"], "r_hat": [1.2345]})
-    shown = bs.Check(table, FitStatus.NOT_TRUSTED, "no", ("do this",))
+    shown = Check(table, FitStatus.NOT_TRUSTED, "no", ("do this",))
     assert repr(shown).splitlines()[:2] == ["no", "do this"]
     assert "1.234" in repr(shown) or "1.235" in repr(shown)
     assert repr(replace(shown, table=pd.DataFrame())) == "no\ndo this"

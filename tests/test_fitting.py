@@ -72,7 +72,7 @@ def test_every_method_gives_the_same_groups_dims_and_labels(method: str) -> None
 def test_every_quantity_has_the_dims_that_names_gives_it(fit: bs.Posterior) -> None:
     posterior = fit.data["posterior"].dataset
     scalars = {"tail", "moe_weight", "inheritance"}
-    expected = set(SITE_DIMS) - {"log_likelihood", "bend"} | scalars
+    expected = set(SITE_DIMS) - {"bend"} | scalars
     assert set(posterior.data_vars) == expected
     for name, value in posterior.data_vars.items():
         assert value.dims == ("chain", "draw", *SITE_DIMS.get(str(name), ()))

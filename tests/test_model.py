@@ -184,7 +184,7 @@ def test_named_quantities_have_the_shapes_of_their_labels() -> None:
     sizes["line"] = design().lines.base.size
     trace = trace_of(design(), values())
     for name, dims in SITE_DIMS.items():
-        if name not in ("log_likelihood", "bend"):
+        if name != "bend":
             assert np.shape(trace[name]["value"]) == tuple(sizes[d] for d in dims), name
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.laws.sloth import DRAWS, WIDTH, SlothLaw, _batches
 from bayes_sloth.modes import Modes, held
 from bayes_sloth.protocols import FoldsFrom
+from bayes_sloth.pytree import argument, stacked
 from bayes_sloth.reading import read_models
-from bayes_sloth.refitting import Length, all_modes, drawn_scores, sampled, scores_at_modes, stacked
+from bayes_sloth.refitting import Length, all_modes, drawn_scores, sampled, scores_at_modes
 from bayes_sloth.sampling import run_chains
 from bayes_sloth.scores import Scores
 from bayes_sloth.space import Space
@@ -77,7 +77,7 @@ def somewhere(space: Space) -> jax.Array:
 @cache
 def modes() -> tuple[tuple[Design, ...], np.ndarray, np.ndarray]:
     """Return the folds' designs, their modes and losses; the program is the one that the law runs."""
-    designs = [replace(design_of(one.seen(plain_table()), ("exam 0",)), families=()) for one in FOLDS]
+    designs = [argument(design_of(one.seen(plain_table()), ("exam 0",))) for one in FOLDS]
     ((_, together),) = _batches(designs)
     with compiled_quickly():
         found = all_modes(together, SPEC, jax.random.split(jax.random.key(7), WIDTH))

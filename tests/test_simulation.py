@@ -48,7 +48,7 @@ def test_truth_is_named_as_a_posterior(made: Simulation) -> None:
     for name, variable in made.truth.data_vars.items():
         assert variable.dims == dims.get(name, ()), name  # what has no dims by name is a scalar
         assert np.isfinite(variable.values).all(), name
-    assert set(dims) - set(made.truth.data_vars) == {"log_likelihood", "bend"}
+    assert set(dims) - set(made.truth.data_vars) == {"bend"}
     scalars = {name for name, variable in made.truth.data_vars.items() if not variable.dims}
     assert {"tail"} <= scalars <= {"tail", "inheritance", "moe_weight"}
     assert tuple(made.truth["model"].values) == made.scores.models

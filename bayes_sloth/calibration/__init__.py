@@ -30,6 +30,7 @@ from bayes_sloth.names import (
     SITE_DIMS,
     SKILL,
 )
+from bayes_sloth.pytree import argument
 from bayes_sloth.refitting import Length
 from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
@@ -121,7 +122,7 @@ def calibrate(
     spec = _resolved(spec or ModelSpec(), table)
     prepare()
     # A program knows a design by its shapes; names of families would only make it compile again.
-    design = replace(design_of(table, spec.anchors or ()), families=())
+    design = argument(design_of(table, spec.anchors or ()))
     plan = Plan(design, spec, simulator, length, seed)
     place = None if folder is None else Path(folder)
     with tqdm(total=n, desc="fitting drawn tables", disable=not (progress and watched()), leave=False) as bar:

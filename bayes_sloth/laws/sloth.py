@@ -26,7 +26,8 @@ from bayes_sloth.laws.forecast import Forecast
 from bayes_sloth.names import SCORE
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import predict
-from bayes_sloth.refitting import Length, all_modes, sampled, scores_at_modes, stacked
+from bayes_sloth.pytree import argument, stacked
+from bayes_sloth.refitting import Length, all_modes, sampled, scores_at_modes
 from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
@@ -150,8 +151,7 @@ class SlothLaw:
     def _design(self, seen: Scores) -> Design:
         chosen = self.spec.anchors
         anchors = check_anchors(seen, chosen) if chosen else anchors_of(seen, self.spec.skills)
-        # Names are no data to JAX: without them another table of this shape needs no program of its own.
-        return replace(design_of(seen, anchors), families=())
+        return argument(design_of(seen, anchors))
 
 
 def _predicted(posterior: Posterior, models: pd.DataFrame, seed: int) -> NDArray[np.float64]:

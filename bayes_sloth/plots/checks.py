@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,6 +19,10 @@ from bayes_sloth.names import BENCHMARK, MODEL
 RELIABLE: Final = 0.7  # Pareto's k above it says that a score cannot be left out by importance sampling
 SHOWN: Final = 20  # rows of a bar chart that stay legible
 SIZE: Final = (7.0, 4.5)
+# Okabe and Ito's colours, told apart by colour-blind readers; a second style makes twelve benchmarks of six.
+COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+GRID: Final = np.linspace(0.0, 1.0, 201)
+BY_CHANCE: Final = 1.63  # over the root of a count: what the largest difference passes one time in a hundred
 
 
 def plot_finding(finding: Finding) -> Figure:
@@ -71,23 +76,40 @@ def _convergence(finding: Finding, axes: Axes) -> None:
     axes.set_xlabel("worst R-hat, above 1")
 
 
+def _benchmarks(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame, str, int]]:
+    """Yield each benchmark's name, rows, colour, and the number of its line or marker."""
+    for place, (name, part) in enumerate(table.groupby(BENCHMARK, sort=False)):
+        turn, colour = divmod(place, len(COLOURS))
+        yield str(name), part, COLOURS[colour], turn % 2
+
+
+def _legend(axes: Axes) -> None:
+    """Name what is drawn beside the picture, where it hides nothing."""
+    figure = axes.get_figure()
+    if isinstance(figure, Figure):
+        figure.legend(loc="outside right upper", fontsize="x-small")
+
+
 def _predictive(finding: Finding, axes: Axes) -> None:
-    for name, part in finding.drawn["pit"].groupby(BENCHMARK, sort=False):
-        at = np.sort(part["pit"].to_numpy())
-        axes.step(at, np.arange(1, at.size + 1) / at.size - at, where="post", label=str(name))
+    for name, part, colour, turn in _benchmarks(finding.drawn["pit"]):
+        below = np.searchsorted(np.sort(part["pit"].to_numpy()), GRID, side="right") / len(part)
+        axes.plot(GRID, below - GRID, ("-", "--")[turn], color=colour, label=name)
+    count = finding.drawn["pit"].groupby(BENCHMARK).size().median()
+    band = BY_CHANCE / np.sqrt(count)
+    axes.axhspan(-band, band, color="0.92", label="99% by chance")
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set_xlabel("probability of a lower score, each score left out")
     axes.set_ylabel("share of scores below, less expected")
-    axes.legend(fontsize="x-small", ncols=2)
+    _legend(axes)
 
 
 def _left_out(finding: Finding, axes: Axes) -> None:
-    for name, part in finding.table.groupby(BENCHMARK, sort=False):
-        axes.plot(part["k"], part["elpd"], ".", label=str(name))
+    for name, part, colour, turn in _benchmarks(finding.table):
+        axes.plot(part["k"], part["elpd"], ("o", "^")[turn], color=colour, markersize=3.5, label=name)
     axes.axvline(RELIABLE, color="C3", linestyle="--")
     axes.set_xlabel("Pareto k")
     axes.set_ylabel("log density of the score, left out")
-    axes.legend(fontsize="x-small", ncols=2)
+    _legend(axes)
 
 
 def _identification(finding: Finding, axes: Axes) -> None:
@@ -102,13 +124,14 @@ def _influence(finding: Finding, axes: Axes) -> None:
 
 
 def _prior(finding: Finding, axes: Axes) -> None:
-    table = finding.table
+    table = finding.table[::-1]  # the first benchmark on top
     rows = np.arange(len(table))
     axes.hlines(rows, table["q5"], table["q95"], linewidth=6, alpha=0.4, label="prior, 90% of scores")
     axes.hlines(rows, table["observed_low"], table["observed_high"], color="black", label="observed, range")
     axes.set_yticks(rows, list(table[BENCHMARK]), fontsize="small")
-    axes.set_xlabel("score")
-    axes.legend(fontsize="x-small")
+    axes.set_ylim(-0.6, len(table) - 0.4)
+    axes.set_xlabel("score, share of items solved")
+    _legend(axes)
 
 
 def _sensitivity(finding: Finding, axes: Axes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import jax
@@ -27,6 +28,7 @@ from bayes_sloth.deviations import factor
 from bayes_sloth.lines import lines_in, tuned_both_ways
 from bayes_sloth.model import scores_at, sloth
 from bayes_sloth.names import FAMILY, INSTRUCT, PARAMS_B, TOKENS_T
+from bayes_sloth.pytree import argument
 from bayes_sloth.spec import ModelSpec
 
 Values = Any
@@ -118,16 +120,21 @@ def draws(design: Design, spec: ModelSpec, keys: jax.Array) -> dict[str, Values]
     dict of arrays, dims (table, ...)
         By site name, and `expected`.
     """
-    pivot = jnp.asarray(design.pivot)
+    return dict(_draws(argument(design), spec, keys))
+
+
+@partial(jax.jit, static_argnames="spec")
+def _draws(design: Design, spec: ModelSpec, keys: jax.Array) -> dict[str, Values]:
+    """Draw by one program for all tables of one shape."""
 
     def one(key: jax.Array) -> dict[str, Values]:
         model = handlers.seed(handlers.uncondition(sloth), key)
         trace = handlers.trace(model).get_trace(design, spec)
         values = {name: site["value"] for name, site in trace.items()}
-        expected = scores_at(values, jnp.asarray(design.lines.model), pivot, spec.link)[1]
-        return values | {"expected": expected}
+        lines, pivot = jnp.asarray(design.lines.model), jnp.asarray(design.pivot)
+        return values | {"expected": scores_at(values, lines, pivot, spec.link)[1]}
 
-    return dict(jax.jit(jax.vmap(one))(keys))
+    return dict(jax.vmap(one)(keys))
 
 
 def _covariate(facts: pd.DataFrame, name: str, scaling: Scaling, log_size: Floats | None) -> Covariate:

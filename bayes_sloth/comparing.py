@@ -1,0 +1,207 @@
+"""Which is better, and how sure: two models, two families, two fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_sloth.alignment import order_and_signs
+from bayes_sloth.errors import InputError, unknown_name
+from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, SKILL
+from bayes_sloth.prediction import Prediction
+from bayes_sloth.skill_tables import Skills
+from bayes_sloth.summaries import summary_table
+
+AVERAGE: Final = "average"
+ABOVE_CHANCE: Final = "average above chance"
+FEWEST: Final = 3  # shared benchmarks that skills of two fits can be told alike from
+
+
+def compare_models(
+    prediction: Prediction,
+    model: str,
+    other: str,
+    *,
+    kind: str = "score",
+    floors: Mapping[str, float] | None = None,
+    prob: float = 0.9,
+) -> pd.DataFrame:
+    r"""Return by how much one model beats another on every benchmark and on average, and how likely.
+
+    Both are of the same draws, so what is uncertain for both alike (a benchmark's ceiling, a family's
+    efficiency) does not blur the difference.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Forecasts that hold both models.
+    model, other : str
+        Names.
+    kind : {"score", "expected"}
+        Scores that would be observed, ties counted half; or their expectations.
+    floors : mapping of str to float, optional
+        Scores of a guesser. With them a last row compares :math:`\frac1J\sum_j (y_j - l_j)/(1 - l_j)`.
+    prob : float
+        Probability inside the interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns benchmark (the last rows are averages), model, other, median, lower, upper (of the difference,
+        shares of items), prob, better (probability that `model` is better).
+
+    Raises
+    ------
+    InputError
+        If a name is unknown or the floors leave a benchmark out.
+
+    Examples
+    --------
+    >>> values = np.array([[0.6, 0.5], [0.7, 0.5]]).reshape(1, 2, 2, 1)
+    >>> draws = xr.DataArray(values, dims=(CHAIN, DRAW, MODEL, BENCHMARK))
+    >>> data = draws.assign_coords({MODEL: ["a", "b"], BENCHMARK: ["MMLU"]}).to_dataset(name="score")
+    >>> compare_models(Prediction(data), "a", "b")["better"].tolist()
+    [1.0, 1.0]
+    """
+    if kind not in ("score", "expected"):
+        raise unknown_name("kind", kind, ("score", "expected"))
+    draws = prediction.data[kind]
+    first, second = (_of(draws, MODEL, name) for name in (model, other))
+    gap = first - second
+    averages = {AVERAGE: gap.mean(BENCHMARK)}
+    if floors is not None:
+        room = 1 - _floors(floors, draws)
+        averages[ABOVE_CHANCE] = (gap / room).mean(BENCHMARK)
+    rows = [average.expand_dims({BENCHMARK: [name]}, axis=2) for name, average in averages.items()]
+    every = xr.concat([gap, *rows], BENCHMARK)
+    table = summary_table(every, prob).drop(columns="direction")
+    table.insert(1, "model", model)
+    table.insert(2, "other", other)
+    return table.assign(better=_chance(every))
+
+
+def compare_families(skills: Skills, family: str, other: str, *, prob: float = 0.9) -> pd.DataFrame:
+    """Return by how much one family is more efficient than another at every skill, and how likely.
+
+    Parameters
+    ----------
+    skills : Skills
+        From `bs.skills`.
+    family, other : str
+        Families of the fitted table.
+    prob : float
+        Probability inside the interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns skill, family, other, median, lower, upper (standard deviations of the skill over models),
+        prob, better (probability that `family` is the more efficient one).
+
+    Raises
+    ------
+    InputError
+        If a family is unknown.
+
+    Examples
+    --------
+    >>> import bayes_sloth as bs
+    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
+    >>> fit = bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
+    >>> compare_families(bs.skills(fit, rotation="none"), "phi-3", "bloom")["better"].tolist()
+    [1.0]
+    """
+    draws = skills.data["efficiency"]
+    gap = _of(draws, FAMILY, family) - _of(draws, FAMILY, other)
+    table = summary_table(gap, prob).drop(columns="direction")
+    table.insert(1, "family", family)
+    table.insert(2, "other", other)
+    return table.assign(better=_chance(gap))
+
+
+def compare_loadings(skills: Skills, other: Skills, *, prob: float = 0.9) -> pd.DataFrame:
+    """Return how the loadings of two fits differ on the benchmarks they share.
+
+    The other fit's skills take the order and signs of the first, by the congruence of the references. Fits
+    of different tables are independent given the data, so draws are paired at random.
+
+    Parameters
+    ----------
+    skills, other : Skills
+        Of two fits with the same number of skills, rotated alike; for skills that mean the same, rotate the
+        second with `rotation="target"` and `target=skills.reference`.
+    prob : float
+        Probability inside the interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns benchmark, skill, median, lower, upper (of the first less the second, in logits for one
+        standard deviation), prob, direction, congruence (of the two references, skill by skill).
+
+    Raises
+    ------
+    InputError
+        If the fits share too few benchmarks or differ in the number of skills.
+
+    Examples
+    --------
+    >>> import bayes_sloth as bs
+    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU", "ARC", "GSM8K"])
+    >>> fit = bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
+    >>> found = bs.skills(fit, rotation="none")
+    >>> compare_loadings(found, found)["median"].tolist()
+    [0.0, 0.0, 0.0]
+    """
+    shared = [name for name in skills.reference.index if name in other.reference.index]
+    if len(shared) < FEWEST:
+        raise InputError(
+            f"the fits share {len(shared)} benchmarks: compare fits that share {FEWEST} or more."
+        )
+    if len(skills.names) != len(other.names):
+        raise InputError(
+            f"the fits have {len(skills.names)} and {len(other.names)} skills: fit both with the same number."
+        )
+    mine, theirs = (each.reference.loc[shared].to_numpy() for each in (skills, other))
+    order, sign = order_and_signs(theirs, mine)
+    turned = theirs[:, order] * sign
+    lengths = np.linalg.norm(mine, axis=0) * np.linalg.norm(turned, axis=0)
+    alike = dict(zip(skills.names, (mine * turned).sum(axis=0) / lengths, strict=True))
+    first = _stacked(skills.data["loading"].sel({BENCHMARK: shared}))
+    second = _stacked(other.data["loading"].sel({BENCHMARK: shared}))[:, :, order] * sign
+    count = max(len(first), len(second))
+    rng = np.random.default_rng(0)  # which draws meet which is of no meaning, but the same every time
+    gap = first[np.arange(count) % len(first)] - second[rng.permutation(count) % len(second)]
+    labels = {BENCHMARK: shared, SKILL: list(skills.names)}
+    table = summary_table(xr.DataArray(gap[None], dims=(CHAIN, DRAW, BENCHMARK, SKILL), coords=labels), prob)
+    return table.assign(congruence=table[SKILL].map(alike))
+
+
+def _of(draws: xr.DataArray, dim: str, name: str) -> xr.DataArray:
+    """Return the draws of one model or family."""
+    known = [str(label) for label in draws[dim].values]
+    if name not in known:
+        raise unknown_name(dim, name, known)
+    return draws.sel({dim: name}, drop=True)
+
+
+def _floors(floors: Mapping[str, float], draws: xr.DataArray) -> xr.DataArray:
+    names = [str(name) for name in draws[BENCHMARK].values]
+    missing = [name for name in names if name not in floors]
+    if missing:
+        raise InputError(f"floors has none for {missing[0]!r}: give one for every benchmark.")
+    return xr.DataArray([float(floors[name]) for name in names], {BENCHMARK: names}, BENCHMARK)
+
+
+def _chance(gap: xr.DataArray) -> np.ndarray:
+    """Return the probability that a difference is above zero, ties counted half."""
+    chance = ((gap > 0) + 0.5 * (gap == 0)).mean((CHAIN, DRAW))
+    return np.asarray(chance.values, dtype=float).ravel()
+
+
+def _stacked(draws: xr.DataArray) -> np.ndarray:
+    return np.asarray(draws.values.reshape(-1, *draws.shape[2:]))

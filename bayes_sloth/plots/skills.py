@@ -1,0 +1,270 @@
+"""Pictures of skills, each from one table: loadings, families, tuning, level curves."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayes_sloth.errors import unknown_name
+from bayes_sloth.names import BENCHMARK, FAMILY, PARAMS_B, SKILL, TOKENS_T
+
+# Blue and orange of Okabe and Ito's palette differ for every kind of colour vision, and in grey.
+BLUE, ORANGE = "#0072B2", "#D55E00"
+DIVERGING: Final = "PuOr_r"
+NAMED: Final = 14  # families named on a map: the extreme ones, so that names stay apart
+LABEL: Final = (0.2, 0.04)  # room that a name takes, as shares of a map's sides
+LEVELS: Final = 9
+
+
+def plot_loadings(loadings: pd.DataFrame) -> Figure:
+    """Draw median loadings as a heat map; those whose sign is not sure are set in grey.
+
+    Parameters
+    ----------
+    loadings : DataFrame
+        From `Skills.loadings`.
+
+    Returns
+    -------
+    Figure
+        Closed, so that a notebook shows it once.
+    """
+    names = _in_order(loadings, SKILL)
+    median = loadings.pivot(index=BENCHMARK, columns=SKILL, values="median")
+    median = median.loc[_in_order(loadings, BENCHMARK), names]
+    sure = loadings.pivot(index=BENCHMARK, columns=SKILL, values="lower").loc[median.index, names] > 0
+    sure |= loadings.pivot(index=BENCHMARK, columns=SKILL, values="upper").loc[median.index, names] < 0
+    figure, axes = _figure(1.6 + 1.5 * len(names), 1.3 + 0.34 * len(median))
+    largest = float(np.abs(median.to_numpy()).max())
+    image = axes.imshow(median, cmap=DIVERGING, vmin=-largest, vmax=largest, aspect="auto")
+    for row, column in np.ndindex(median.shape):
+        value = float(median.iloc[row, column])
+        dark = abs(value) > 0.6 * largest
+        colour = ("white" if dark else "black") if sure.iloc[row, column] else "0.55"
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize="small")
+    axes.set_xticks(range(len(names)), [_broken(name) for name in names], fontsize="small")
+    axes.set_yticks(range(len(median)), list(median.index), fontsize="small")
+    axes.tick_params(length=0)
+    figure.colorbar(image, label="logits for one sd of the skill", shrink=0.8)
+    axes.set_title(
+        f"Loadings; grey where the {_percent(loadings)} interval holds 0", loc="left", fontsize="medium"
+    )
+    return _closed(figure)
+
+
+def plot_loading_intervals(loadings: pd.DataFrame) -> Figure:
+    """Draw loadings with their intervals, a panel a skill.
+
+    Parameters
+    ----------
+    loadings : DataFrame
+        From `Skills.loadings`.
+
+    Returns
+    -------
+    Figure
+        Closed, so that a notebook shows it once.
+    """
+    names, benchmarks = _in_order(loadings, SKILL), _in_order(loadings, BENCHMARK)
+    figure, panels = _panels(len(names), 0.9 + 0.27 * len(benchmarks), sharey=True)
+    for axes, name in zip(panels, names, strict=True):
+        table = loadings[loadings[SKILL] == name].set_index(BENCHMARK).loc[benchmarks[::-1]]
+        _intervals(axes, table, np.arange(len(table)), BLUE)
+        axes.set_yticks(range(len(table)), list(table.index), fontsize="small")
+        axes.set_title(_broken(name), loc="left", fontsize="medium")
+        axes.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    figure.supxlabel(
+        f"loading, logits for one sd of the skill; {_percent(loadings)} intervals", fontsize="medium"
+    )
+    return _closed(figure)
+
+
+def plot_families(families: pd.DataFrame, across: str, up: str) -> Figure:
+    """Draw the efficiency of families at two skills, with intervals; the extreme ones are named.
+
+    Parameters
+    ----------
+    families : DataFrame
+        From `Skills.families`.
+    across, up : str
+        Names of two skills.
+
+    Returns
+    -------
+    Figure
+        Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a skill is unknown.
+    """
+    sides = [families[families[SKILL] == _known(families, name)].set_index(FAMILY) for name in (across, up)]
+    x, y = sides[0], sides[1].loc[sides[0].index]
+    figure, axes = _figure(7.0, 5.6)
+    axes.hlines(y["median"], x["lower"], x["upper"], color=BLUE, alpha=0.18, linewidth=1)
+    axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=0.18, linewidth=1)
+    axes.plot(x["median"], y["median"], "o", color=BLUE, markersize=4)
+    far = np.hypot(x["median"] / x["median"].std(), y["median"] / y["median"].std())
+    for family in _apart(x["median"], y["median"], far.sort_values(ascending=False).index):
+        place = (x.loc[family, "median"], y.loc[family, "median"])
+        axes.annotate(str(family), place, xytext=(4, 4), textcoords="offset points", fontsize="small")
+    for line in (axes.axvline, axes.axhline):
+        line(0.0, color="0.6", linewidth=0.8, zorder=0)
+    axes.set_xlabel(f"efficiency at {across}, sd over models")
+    axes.set_ylabel(f"efficiency at {up}, sd over models")
+    axes.set_title(
+        f"Families at equal size and tokens; {_percent(families)} intervals", loc="left", fontsize="medium"
+    )
+    return _closed(figure)
+
+
+def plot_tuning(tuning: pd.DataFrame) -> Figure:
+    """Draw what instruction tuning adds to each skill, family by family, the population on top.
+
+    Parameters
+    ----------
+    tuning : DataFrame
+        From `Skills.tuning`.
+
+    Returns
+    -------
+    Figure
+        Closed, so that a notebook shows it once.
+    """
+    names, families = _in_order(tuning, SKILL), _in_order(tuning, FAMILY)
+    figure, panels = _panels(len(names), 1.0 + 0.19 * len(families), sharey=True)
+    for axes, name in zip(panels, names, strict=True):
+        table = tuning[tuning[SKILL] == name].set_index(FAMILY).loc[families[::-1]]
+        rows = np.arange(len(table))
+        _intervals(axes, table.iloc[:-1], rows[:-1], BLUE)
+        _intervals(axes, table.iloc[-1:], rows[-1:], ORANGE)
+        axes.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
+        axes.set_yticks(rows, list(table.index), fontsize="x-small")
+        axes.set_title(_broken(name), loc="left", fontsize="medium")
+    figure.supxlabel(f"tuned less base, sd over models; {_percent(tuning)} intervals", fontsize="medium")
+    return _closed(figure)
+
+
+def plot_base_against_tuned(models: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
+    """Draw the skills of tuned models against those of their base models, a panel a skill.
+
+    Parameters
+    ----------
+    models : DataFrame
+        From `Skills.models`.
+    pairs : DataFrame
+        From `Skills.pairs`.
+
+    Returns
+    -------
+    Figure
+        Closed, so that a notebook shows it once.
+    """
+    names = _in_order(models, SKILL)
+    figure, panels = _panels(len(names), 3.0)
+    for axes, name in zip(panels, names, strict=True):
+        table = models[models[SKILL] == name].set_index("model")
+        own = pairs[(pairs[SKILL] == name) & (pairs["base"] != "average")]
+        x, y = table.loc[own["base"]], table.loc[own["tuned"]]
+        axes.hlines(y["median"], x["lower"], x["upper"], color=BLUE, alpha=0.2, linewidth=1)
+        axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=0.2, linewidth=1)
+        axes.plot(x["median"], y["median"], "o", color=BLUE, markersize=3)
+        axes.axline((0.0, 0.0), slope=1.0, color="0.6", linewidth=0.8, zorder=0)
+        axes.set_title(_broken(name), loc="left", fontsize="medium")
+    panels[0].set_ylabel("tuned model, sd over models")
+    figure.supxlabel(f"base model, sd over models; {_percent(models)} intervals", fontsize="medium")
+    return _closed(figure)
+
+
+def plot_level_curves(levels: pd.DataFrame) -> Figure:
+    """Draw level curves of each skill over size and tokens, and how sure they are.
+
+    Parameters
+    ----------
+    levels : DataFrame
+        From `growing.level_curves`.
+
+    Returns
+    -------
+    Figure
+        Closed, so that a notebook shows it once.
+    """
+    names = _in_order(levels, SKILL)
+    figure, panels = _panels(len(names), 3.2, sharey=True)
+    for axes, name in zip(panels, names, strict=True):
+        table = levels[levels[SKILL] == name].assign(width=lambda t: t["upper"] - t["lower"])
+        grids = {c: table.pivot(index=TOKENS_T, columns=PARAMS_B, values=c) for c in ("median", "width")}
+        x, y = grids["median"].columns.to_numpy(), grids["median"].index.to_numpy()
+        image = axes.contourf(x, y, grids["width"], levels=LEVELS, cmap="Greys", alpha=0.7)
+        lines = axes.contour(x, y, grids["median"], levels=LEVELS, colors=BLUE, linewidths=1.2)
+        axes.clabel(lines, fontsize="x-small", fmt="%.1f")
+        figure.colorbar(image, orientation="horizontal", ax=axes, format="%.2f").ax.tick_params(
+            labelsize="x-small", rotation=45
+        )
+        axes.set(xscale="log", yscale="log", xlabel="billions of parameters")
+        axes.set_title(_broken(name), loc="left", fontsize="medium")
+    panels[0].set_ylabel("trillions of tokens")
+    figure.supxlabel(
+        f"lines: skill, sd over models, 0 at the centre; grey: width of its {_percent(levels)} interval",
+        fontsize="medium",
+    )
+    return _closed(figure)
+
+
+def _apart(x: pd.Series, y: pd.Series, order: pd.Index) -> list[str]:
+    """Return the first families whose names would not run into one that is named already."""
+    wide, high = LABEL[0] * (x.max() - x.min()), LABEL[1] * (y.max() - y.min())
+    named: list[str] = []
+    for family in order[:NAMED]:
+        clear = [abs(x[family] - x[o]) > wide or abs(y[family] - y[o]) > high for o in named]
+        if all(clear):
+            named.append(family)
+    return named
+
+
+def _intervals(axes: Axes, table: pd.DataFrame, rows: Any, colour: str) -> None:
+    axes.hlines(rows, table["lower"], table["upper"], color=colour, linewidth=1.5)
+    axes.plot(table["median"], rows, "o", color=colour, markersize=3.5)
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    return plt.subplots(figsize=(width, height), layout="constrained")
+
+
+def _panels(count: int, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Return panels side by side."""
+    size = (1.2 + 2.4 * count, height)
+    figure, panels = plt.subplots(1, count, figsize=size, sharey=sharey, squeeze=False, layout="constrained")
+    return figure, list(panels[0])
+
+
+def _closed(figure: Figure) -> Figure:
+    plt.close(figure)
+    return figure
+
+
+def _in_order(table: pd.DataFrame, column: str) -> list[str]:
+    """Return the labels of a column in order of first appearance."""
+    return [str(name) for name in table[column].drop_duplicates()]
+
+
+def _percent(table: pd.DataFrame) -> str:
+    return f"{100 * float(table['prob'].iloc[0]):.4g}%"
+
+
+def _broken(name: str) -> str:
+    """Return a skill's name in lines short enough for a panel's head."""
+    return name.replace(" + ", "\n+ ")
+
+
+def _known(table: pd.DataFrame, name: str) -> str:
+    known = _in_order(table, SKILL)
+    if name not in known:
+        raise unknown_name("skill", name, known)
+    return name
