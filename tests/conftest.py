@@ -36,7 +36,7 @@ install_import_hook(SHAPE_CHECKED, "beartype.beartype")
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled_with_little_effort(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Compile without most optimisations where programs run for less time than they take to compile."""
-    jax.config.update("jax_disable_most_optimizations", "statistical" not in request.path.parts)
+    """Compile without most optimisations, but where a module says `RUNS_LONG`: there running takes longer."""
+    jax.config.update("jax_disable_most_optimizations", not getattr(request.module, "RUNS_LONG", False))
     yield
     jax.config.update("jax_disable_most_optimizations", False)

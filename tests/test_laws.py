@@ -59,6 +59,7 @@ from bayes_sloth.scores import Scores
 Floats = NDArray[np.float64]
 
 FAMILIES, SIZES, FLOORS = 10, 5, (0.25, 0.0, 0.5, 0.1, 0.0)
+RUNS_LONG: Final = True  # programs run for longer than they take to compile
 MODELS: Final = FAMILIES * SIZES
 CHAINS: Final = Length(chains=2, warmup=300, draws=300)
 SHORT: Final = Training(rates=(0.01,), epochs=100)

@@ -18,6 +18,7 @@ from bayes_sloth.evaluation import Evaluation, evaluate
 from bayes_sloth.protocols import RandomCells
 from bayes_sloth.refitting import Length
 
+RUNS_LONG = True  # programs run for longer than they take to compile
 SHORT = Length(chains=1, warmup=150, draws=200)
 EXAMS = ["MMLU", "ARC", "HellaSwag", "BBH"]
 

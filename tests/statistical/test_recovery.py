@@ -24,6 +24,7 @@ from bayes_sloth.metrics import coverage as share_inside
 from bayes_sloth.refitting import Length
 from bayes_sloth.simulation import Simulation
 
+RUNS_LONG: Final = True  # programs run for longer than they take to compile
 FALSE_ALARM: Final = 1e-3
 # Tables. Twice the noise is told by 20 on some seeds and by 40 with room to spare.
 TABLES: Final = 40
