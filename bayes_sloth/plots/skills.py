@@ -19,6 +19,8 @@ DIVERGING: Final = "PuOr_r"
 NAMED: Final = 14  # families named on a map: the extreme ones, so that names stay apart
 LABEL: Final = (0.2, 0.04)  # room that a name takes, as shares of a map's sides
 LEVELS: Final = 9
+MARGIN: Final = 0.6  # rows of room beyond the first and the last
+FAINT: Final = 0.35  # of crosses that lie over one another
 
 
 def plot_loadings(loadings: pd.DataFrame) -> Figure:
@@ -107,8 +109,8 @@ def plot_families(families: pd.DataFrame, across: str, up: str) -> Figure:
     sides = [families[families[SKILL] == _known(families, name)].set_index(FAMILY) for name in (across, up)]
     x, y = sides[0], sides[1].loc[sides[0].index]
     figure, axes = _figure(7.0, 5.6)
-    axes.hlines(y["median"], x["lower"], x["upper"], color=BLUE, alpha=0.18, linewidth=1)
-    axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=0.18, linewidth=1)
+    axes.hlines(y["median"], x["lower"], x["upper"], color=BLUE, alpha=FAINT, linewidth=1)
+    axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=FAINT, linewidth=1)
     axes.plot(x["median"], y["median"], "o", color=BLUE, markersize=4)
     far = np.hypot(x["median"] / x["median"].std(), y["median"] / y["median"].std())
     for family in _apart(x["median"], y["median"], far.sort_values(ascending=False).index):
@@ -172,8 +174,8 @@ def plot_base_against_tuned(models: pd.DataFrame, pairs: pd.DataFrame) -> Figure
         table = models[models[SKILL] == name].set_index("model")
         own = pairs[(pairs[SKILL] == name) & (pairs["base"] != "average")]
         x, y = table.loc[own["base"]], table.loc[own["tuned"]]
-        axes.hlines(y["median"], x["lower"], x["upper"], color=BLUE, alpha=0.2, linewidth=1)
-        axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=0.2, linewidth=1)
+        axes.hlines(y["median"], x["lower"], x["upper"], color=BLUE, alpha=FAINT, linewidth=1)
+        axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=FAINT, linewidth=1)
         axes.plot(x["median"], y["median"], "o", color=BLUE, markersize=3)
         axes.axline((0.0, 0.0), slope=1.0, color="0.6", linewidth=0.8, zorder=0)
         axes.set_title(_broken(name), loc="left", fontsize="medium")
@@ -231,6 +233,8 @@ def _apart(x: pd.Series, y: pd.Series, order: pd.Index) -> list[str]:
 def _intervals(axes: Axes, table: pd.DataFrame, rows: Any, colour: str) -> None:
     axes.hlines(rows, table["lower"], table["upper"], color=colour, linewidth=1.5)
     axes.plot(table["median"], rows, "o", color=colour, markersize=3.5)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, rows[0] - MARGIN), max(high, rows[-1] + MARGIN))
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
