@@ -57,7 +57,7 @@ def compare_models(
     Raises
     ------
     InputError
-        If a name is unknown or the floors leave a benchmark out.
+        If a name is unknown, or the floors leave a benchmark out or are no shares.
 
     Examples
     --------
@@ -69,6 +69,7 @@ def compare_models(
     """
     if kind not in ("score", "expected"):
         raise unknown_name("kind", kind, ("score", "expected"))
+    _needs(prediction, Prediction, "bs.predict")
     draws = prediction.data[kind]
     first, second = (_of(draws, MODEL, name) for name in (model, other))
     gap = first - second
@@ -115,6 +116,7 @@ def compare_families(skills: Skills, family: str, other: str, *, prob: float = 0
     >>> compare_families(bs.skills(fit, rotation="none"), "phi-3", "bloom")["better"].tolist()
     [1.0]
     """
+    _needs(skills, Skills, "bs.skills")
     draws = skills.data["efficiency"]
     gap = _of(draws, FAMILY, family) - _of(draws, FAMILY, other)
     table = summary_table(gap, prob).drop(columns="direction")
@@ -157,6 +159,8 @@ def compare_loadings(skills: Skills, other: Skills, *, prob: float = 0.9) -> pd.
     >>> compare_loadings(found, found)["median"].tolist()
     [0.0, 0.0, 0.0]
     """
+    for each in (skills, other):
+        _needs(each, Skills, "bs.skills")
     shared = [name for name in skills.reference.index if name in other.reference.index]
     if len(shared) < FEWEST:
         raise InputError(
@@ -181,6 +185,11 @@ def compare_loadings(skills: Skills, other: Skills, *, prob: float = 0.9) -> pd.
     return table.assign(congruence=table[SKILL].map(alike))
 
 
+def _needs(thing: object, kind: type, maker: str) -> None:
+    if not isinstance(thing, kind):
+        raise InputError(f"a {kind.__name__} is needed, not {type(thing).__name__}: pass what {maker} gives.")
+
+
 def _of(draws: xr.DataArray, dim: str, name: str) -> xr.DataArray:
     """Return the draws of one model or family."""
     known = [str(label) for label in draws[dim].values]
@@ -194,6 +203,9 @@ def _floors(floors: Mapping[str, float], draws: xr.DataArray) -> xr.DataArray:
     missing = [name for name in names if name not in floors]
     if missing:
         raise InputError(f"floors has none for {missing[0]!r}: give one for every benchmark.")
+    for name in names:
+        if not 0 <= floors[name] < 1:
+            raise InputError(f"the floor of {name!r} is {floors[name]}: give shares of items, 0.25 for 25%.")
     return xr.DataArray([float(floors[name]) for name in names], {BENCHMARK: names}, BENCHMARK)
 
 

@@ -30,6 +30,7 @@ OFTEN: Final = 0.9  # share of the draws that have to be alike
 RHAT: Final = 1.02
 # Skills that tell nine tenths of each other's variance are one.
 SAME: Final = 0.95
+PARTS: Final = " or ".join(part_names(()))  # what is no skill
 FEWEST: Final = 8  # draws a chain that an R-hat can be told from
 
 
@@ -85,8 +86,10 @@ def skills(
     >>> bs.skills(fit, rotation="none").names
     ('MMLU',)
     """
+    if not isinstance(posterior, Posterior):
+        raise InputError(f"skills are read from a fit, not from {type(posterior).__name__}: pass bs.fit's.")
     if rotation not in KNOWN:
-        raise unknown_name("rotation", rotation, KNOWN)
+        raise unknown_name("rotation", str(rotation), KNOWN)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     draws = posterior.data["posterior"].dataset
     benchmarks = [str(name) for name in draws[BENCHMARK].values]
@@ -95,8 +98,12 @@ def skills(
     centred = skill - skill.mean(axis=1, keepdims=True)
     covariance = np.einsum("nik,nil->nkl", centred, centred) / centred.shape[1]
     found = align(_flat(draws["loading"]), covariance, rotation, wanted)
-    usual = columns or (tuple(map(str, draws[SKILL].values)) if rotation == "none" else None)
-    labels = _names(names, usual, labelled_reference(found.reference, benchmarks, _numbers(found)))
+    usual = tuple(map(str, draws[SKILL].values)) if rotation == "none" else None
+    labels = _names(
+        columns if names is None else names,
+        usual,
+        labelled_reference(found.reference, benchmarks, _numbers(found)),
+    )
     data = _dataset(posterior, found, centred, labels)
     alignment = _alignment_table(found, data, labels)
     findings = tuple(_findings(alignment, data, posterior.draws))
@@ -123,8 +130,8 @@ def _names(
         return usual or skill_names(reference)
     chosen = (names,) if isinstance(names, str) else tuple(str(name) for name in names)
     count = reference.shape[1]
-    if len(set(chosen)) != count or len(chosen) != count:
-        raise InputError(f"names {chosen!r} do not fit {count} skills: give each one a name of its own.")
+    if len(set(chosen) - set(part_names(()))) != count or len(chosen) != count:
+        raise InputError(f"names {chosen!r} do not fit {count} skills: give each its own, but not {PARTS}.")
     return chosen
 
 
@@ -199,11 +206,9 @@ def _variance(posterior: Posterior, found: Alignment, z: Floats) -> Floats:
     the variance of :math:`\lambda_j'z`, whatever the rotation. What specific effects add to that comes next,
     then the misfit, in logits at the benchmark's typical score.
     """
-    draws = posterior.data["posterior"].dataset
     skills_part = found.loading * np.einsum("njl,nlk->njk", found.loading, found.correlation)
     parts = [skills_part, _specific(posterior, found, z)[:, :, None], _misfit(posterior)[:, :, None]]
     every = np.concatenate(parts, axis=2)
-    assert every.shape[1] == draws.sizes[BENCHMARK]
     return np.asarray(every / every.sum(axis=2, keepdims=True))
 
 

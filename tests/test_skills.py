@@ -290,3 +290,28 @@ def test_pictures_show_the_numbers_of_their_tables() -> None:
     assert plots.plot_level_curves(growing.level_curves(skills, steps=5)).axes[0].get_xscale() == "log"
     with pytest.raises(bs.InputError, match="unknown skill"):
         plots.plot_families(families, "maths", skills.names[0])
+
+
+def test_floors_in_percent_are_refused() -> None:
+    """They would turn the comparison round."""
+    prediction = bs.predict(
+        map_fit(), {"model": ["a"], "family": ["yi"], "params_b": [7.0], "tokens_t": [2.0]}, seed=0
+    )
+    with pytest.raises(bs.InputError, match="the floor of 'MMLU' is 25"):
+        comparing.compare_models(prediction, "a", "a", floors=dict.fromkeys(BENCHMARKS, 25.0))
+
+
+def test_names_of_other_parts_of_the_variance_and_doubled_ones_are_refused() -> None:
+    doubled = TARGET.set_axis(["a", "a"], axis=1)
+    for options in ({"names": ["misfit", "facts"]}, {"rotation": "target", "target": doubled}):
+        with pytest.raises(bs.InputError, match="do not fit 2 skills"):
+            bs.skills(ideal_fit(), **options)
+
+
+def test_what_is_no_fit_and_no_forecast_is_refused() -> None:
+    with pytest.raises(bs.InputError, match="read from a fit"):
+        bs.skills(map_fit().scores)  # type: ignore[arg-type]
+    with pytest.raises(bs.InputError, match=r"pass what bs\.predict gives"):
+        comparing.compare_models(map_fit(), "a", "b")  # type: ignore[arg-type]
+    with pytest.raises(bs.InputError, match=r"pass what bs\.skills gives"):
+        comparing.compare_families(map_fit(), "yi", "falcon")  # type: ignore[arg-type]

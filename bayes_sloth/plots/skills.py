@@ -17,7 +17,7 @@ from bayes_sloth.names import BENCHMARK, FAMILY, PARAMS_B, SKILL, TOKENS_T
 BLUE, ORANGE = "#0072B2", "#D55E00"
 DIVERGING: Final = "PuOr_r"
 NAMED: Final = 14  # families named on a map: the extreme ones, so that names stay apart
-LABEL: Final = (0.2, 0.04)  # room that a name takes, as shares of a map's sides
+LABEL: Final = (0.15, 0.03)  # room that a name takes, as shares of a map's sides
 LEVELS: Final = 9
 MARGIN: Final = 0.6  # rows of room beyond the first and the last
 FAINT: Final = 0.35  # of crosses that lie over one another
@@ -113,7 +113,7 @@ def plot_families(families: pd.DataFrame, across: str, up: str) -> Figure:
     axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=FAINT, linewidth=1)
     axes.plot(x["median"], y["median"], "o", color=BLUE, markersize=4)
     far = np.hypot(x["median"] / x["median"].std(), y["median"] / y["median"].std())
-    for family in _apart(x["median"], y["median"], far.sort_values(ascending=False).index):
+    for family in _apart(x, y, far.sort_values(ascending=False).index):
         place = (x.loc[family, "median"], y.loc[family, "median"])
         axes.annotate(str(family), place, xytext=(4, 4), textcoords="offset points", fontsize="small")
     for line in (axes.axvline, axes.axhline):
@@ -219,12 +219,14 @@ def plot_level_curves(levels: pd.DataFrame) -> Figure:
     return _closed(figure)
 
 
-def _apart(x: pd.Series, y: pd.Series, order: pd.Index) -> list[str]:
+def _apart(x: pd.DataFrame, y: pd.DataFrame, order: pd.Index) -> list[str]:
     """Return the first families whose names would not run into one that is named already."""
-    wide, high = LABEL[0] * (x.max() - x.min()), LABEL[1] * (y.max() - y.min())
+    sides = ((x, LABEL[0]), (y, LABEL[1]))
+    wide, high = (share * (side["upper"].max() - side["lower"].min()) for side, share in sides)
+    across, up = x["median"], y["median"]
     named: list[str] = []
     for family in order[:NAMED]:
-        clear = [abs(x[family] - x[o]) > wide or abs(y[family] - y[o]) > high for o in named]
+        clear = [abs(across[family] - across[o]) > wide or abs(up[family] - up[o]) > high for o in named]
         if all(clear):
             named.append(family)
     return named
