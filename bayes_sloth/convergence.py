@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
+from bayes_sloth._compat import array_stats
 from bayes_sloth.diagnostics import diagnose as diagnose
 from bayes_sloth.diagnostics import rank_normalised as rank_normalised
 from bayes_sloth.errors import FitStatus

@@ -269,3 +269,10 @@ def test_shapes_are_enforced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
             loader = importlib.import_module(name).__spec__.loader
             assert type(loader).__module__.startswith("jaxtyping"), f"{name} was imported before the hook"
+
+
+@pytest.mark.parametrize("name", ["convergence", "checking", "fitting", "calibration"])
+def test_numpyro_is_whole_whatever_is_imported_first(name: str) -> None:
+    """A stand-in for it that ArviZ puts in its place would lose submodules."""
+    told = f"import bayes_sloth.{name}, numpyro; numpyro.distributions.distribution.Unit"
+    subprocess.run([sys.executable, "-c", told], check=True)

@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 import jax
 import numpy as np
 import pandas as pd
-from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 from numpyro.distributions import Distribution
 from scipy import special
 from scipy.special import logsumexp
 
+from bayes_sloth._compat import array_stats
 from bayes_sloth.diagnostics import effective_draws
 from bayes_sloth.names import BENCHMARK, FAMILY, MODEL, SCORE
 from bayes_sloth.observation import NormalScore, StudentTScore
