@@ -26,8 +26,10 @@ from bayes_sloth.transitions import BLOCK, Program, Taken, advanced, begun
 Values = Any
 Row = tuple[NDArray[Any], ...]
 
-# Trajectories from one kept draw to the next: as many effective draws fit into half the memory and disk.
+# Trajectories from one kept draw to the next where there are many parameters: as many effective draws fit in
+# half the memory and disk. With few, every third draw is effective as it is.
 THIN: Final = 2
+MANY: Final = 1500
 LOOK: Final = 0.2  # seconds between two looks at the chains and the keyboard: people notice no less
 
 
@@ -47,6 +49,8 @@ class Run:
         Where to keep them.
     stop : Event
         Set to stop at the next block.
+    thin : int
+        Trajectories from one kept draw to the next.
     """
 
     design: Design
@@ -54,13 +58,14 @@ class Run:
     draws: int
     checkpoint: Checkpoint
     stop: Event
+    thin: int = THIN
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
         """Draws and trajectories a draw of every block; those of the warm-up first."""
         return [
             *((count, 1) for count in _blocks(self.program.warmup)),
-            *((count, THIN) for count in _blocks(self.draws)),
+            *((count, self.thin) for count in _blocks(self.draws)),
         ]
 
     @property

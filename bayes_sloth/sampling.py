@@ -15,7 +15,7 @@ from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
-from bayes_sloth.running import THIN, Batch, Run, batches_of, compile_once, watch
+from bayes_sloth.running import MANY, THIN, Batch, Run, batches_of, compile_once, watch
 from bayes_sloth.space import Space
 from bayes_sloth.transitions import Program, Taken
 
@@ -121,7 +121,8 @@ def run_chains(
     start_key, run_key = jax.random.split(jax.random.key(seed))
     positions = starts(space, modes.space, modes.vectors[0], chains, start_key)
     keys = jax.random.split(run_key, chains)
-    run = Run(argument(space.design), Program(space.spec, method, warmup), draws, checkpoint, Event())
+    thin = 1 if positions.shape[1] <= MANY else THIN
+    run = Run(argument(space.design), Program(space.spec, method, warmup), draws, checkpoint, Event(), thin)
     batches = batches_of(run, positions, keys)
     compile_once(run, batches[0])
     watch(run, batches, progress)
@@ -131,7 +132,7 @@ def run_chains(
     taken = Taken(*_collected(batches, least))
     statistics = {name: value for name, value in taken._asdict().items() if name != "vectors"}
     if method == "nuts":
-        statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] / THIN + 1)).astype(int)
+        statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] / thin + 1)).astype(int)
     return Chains(space, taken.vectors, statistics, least < draws)
 
 
