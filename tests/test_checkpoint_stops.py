@@ -24,7 +24,7 @@ from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.errors import FitStatus, FitWarning
 from bayes_sloth.transitions import BLOCK
 
-PATIENCE: Final = 60.0  # seconds after which a thread that waits in vain fails its test
+PATIENCE: Final = 300.0  # seconds after which a thread that waits in vain fails its test
 LENGTH: Final = {"chains": 2, "draws": 3 * BLOCK, "warmup": 2 * BLOCK}
 
 
