@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 import xarray as xr
+from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
 
-from bayes_sloth._compat import array_stats
 from bayes_sloth.diagnostics import diagnose as diagnose
 from bayes_sloth.diagnostics import rank_normalised as rank_normalised
 from bayes_sloth.errors import FitStatus
@@ -107,7 +107,7 @@ def summarised(expected: Iterable[Floats], *, chains: bool = True) -> ExpectedSu
 
 
 def convergence(posterior: xr.Dataset, expected: ExpectedSummary, statistics: xr.Dataset) -> Convergence:
-    """Judge a fit by NUTS.
+    """Judge the chains of a fit.
 
     Parameters
     ----------

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
-from numpyro.distributions import Distribution, constraints
+from numpyro import distributions as dist
 
 from bayes_sloth.lines import AskedLines
 
@@ -71,7 +71,7 @@ def unit_lower(raw: Values, skills: int) -> Values:
     return jnp.eye(skills).at[jnp.tril_indices(skills, -1)].set(raw)
 
 
-class FamilyEffects(Distribution):  # type: ignore[misc]
+class FamilyEffects(dist.Distribution):  # type: ignore[misc]
     r"""Normal family effects around `loc`: :math:`a - m = w\,(a - m)_{parent} + \sqrt{1 - w^2}\,D L z`.
 
     Parameters
@@ -88,8 +88,8 @@ class FamilyEffects(Distribution):  # type: ignore[misc]
         Share w handed down; 0 where no family has a parent.
     """
 
-    arg_constraints = {"loc": constraints.real_matrix, "scale": constraints.positive}  # noqa: RUF012
-    support = constraints.real_matrix
+    arg_constraints = {"loc": dist.constraints.real_matrix, "scale": dist.constraints.positive}  # noqa: RUF012
+    support = dist.constraints.real_matrix
 
     def __init__(self, loc: Values, scale: Values, lower: Values, parent: Values, share: Values) -> None:
         self.loc, self.scale, self.lower, self.parent, self.share = loc, scale, lower, parent, share

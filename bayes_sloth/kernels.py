@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
-from numpyro.infer import HMC, NUTS
-from numpyro.infer.hmc import HMCState
+from numpyro import infer
+from numpyro.infer.hmc import HMCState as HMCState
 
 from bayes_sloth.model import free_benchmarks
 from bayes_sloth.space import Space
@@ -34,7 +34,7 @@ _OF_BENCHMARKS: Final = ("lower", "reach_logit", "asymmetry", "bend")
 _OF_SKILLS: Final = ("slope", "size_curvature", "token_curvature", "skill_mean", "tuning", "tuning_slope")
 
 
-class Trajectories(HMC):  # type: ignore[misc]
+class Trajectories(infer.HMC):  # type: ignore[misc]
     """Hamiltonian Monte Carlo with trajectories of random length, never of more than so many steps.
 
     Parameters
@@ -128,7 +128,7 @@ def _dense(space: Space, places: dict[str, Values]) -> Blocks:
     return blocks
 
 
-def kernel_of(method: str, blocked: Blocked, warmup: int) -> HMC:
+def kernel_of(method: str, blocked: Blocked, warmup: int) -> infer.HMC:
     """Return the transition kernel of a method.
 
     Parameters
@@ -146,7 +146,7 @@ def kernel_of(method: str, blocked: Blocked, warmup: int) -> HMC:
         NumPyro's, on blocks.
     """
     if method == "nuts":
-        return NUTS(
+        return infer.NUTS(
             potential_fn=blocked.potential,
             dense_mass=blocked.dense,
             target_accept_prob=ACCEPTANCE_OF_TREES,

@@ -9,7 +9,7 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.optim import Adam
+from numpyro import optim
 from tqdm.auto import tqdm
 
 from bayes_sloth.design import Design
@@ -142,8 +142,8 @@ def climb(space: Space, key: jax.Array) -> tuple[Values, Values]:
     return _sorted(space, _stepped(space, STEPS, _begun(space, key)))
 
 
-def _optimiser() -> Adam:
-    return Adam(lambda step: 0.5 * RATE * (1 + jnp.cos(jnp.pi * jnp.minimum(step / STEPS, 1.0))))
+def _optimiser() -> optim.Adam:
+    return optim.Adam(lambda step: 0.5 * RATE * (1 + jnp.cos(jnp.pi * jnp.minimum(step / STEPS, 1.0))))
 
 
 def _begun(space: Space, key: jax.Array) -> Values:

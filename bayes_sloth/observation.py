@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import betaln, gammaln
-from numpyro.distributions import BetaBinomial, Distribution, constraints
+from numpyro import distributions as dist
 from numpyro.distributions.util import promote_shapes
 
 Values = Any  # arrays whose shapes broadcast, as everywhere in NumPyro's distributions
@@ -81,7 +81,7 @@ def misfit_variance(share: Values, misfit: Values) -> Values:
     return misfit**2 * (4 * share * (1 - share) + LEAST_MISFIT)
 
 
-class StudentTScore(Distribution):  # type: ignore[misc]
+class StudentTScore(dist.Distribution):  # type: ignore[misc]
     r"""Student-t score with variance parameter :math:`s^2`; draws are censored to [0, 1].
 
     The log density is, up to a constant,
@@ -92,11 +92,11 @@ class StudentTScore(Distribution):  # type: ignore[misc]
     """
 
     arg_constraints = {  # noqa: RUF012
-        "mean": constraints.real,
-        "variance": constraints.positive,
-        "freedom": constraints.positive,
+        "mean": dist.constraints.real,
+        "variance": dist.constraints.positive,
+        "freedom": dist.constraints.positive,
     }
-    support = constraints.real
+    support = dist.constraints.real
 
     def __init__(self, mean: Values, variance: Values, freedom: Values) -> None:
         self.freedom = freedom
@@ -118,11 +118,11 @@ class StudentTScore(Distribution):  # type: ignore[misc]
         return jnp.clip(self.mean_score + noise * jnp.sqrt(self.variance_score), 0, 1)
 
 
-class NormalScore(Distribution):  # type: ignore[misc]
+class NormalScore(dist.Distribution):  # type: ignore[misc]
     """Normal score; draws are censored to [0, 1]."""
 
-    arg_constraints = {"mean": constraints.real, "variance": constraints.positive}  # noqa: RUF012
-    support = constraints.real
+    arg_constraints = {"mean": dist.constraints.real, "variance": dist.constraints.positive}  # noqa: RUF012
+    support = dist.constraints.real
 
     def __init__(self, mean: Values, variance: Values) -> None:
         self.mean_score, self.variance_score = promote_shapes(mean, variance)
@@ -140,23 +140,25 @@ class NormalScore(Distribution):  # type: ignore[misc]
         return jnp.clip(self.mean_score + noise * jnp.sqrt(self.variance_score), 0, 1)
 
 
-class BetaBinomialScore(Distribution):  # type: ignore[misc]
+class BetaBinomialScore(dist.Distribution):  # type: ignore[misc]
     """Share of items solved when each model's true rate is beta-distributed around the expected score.
 
     The log probability is that of the rounded count, plus log(items): a density on the score.
     """
 
     arg_constraints = {  # noqa: RUF012
-        "mean": constraints.unit_interval,
-        "concentration": constraints.positive,
-        "items": constraints.positive,
+        "mean": dist.constraints.unit_interval,
+        "concentration": dist.constraints.positive,
+        "items": dist.constraints.positive,
     }
-    support = constraints.unit_interval
+    support = dist.constraints.unit_interval
 
     def __init__(self, mean: Values, concentration: Values, items: Values) -> None:
         inside = jnp.clip(mean, CLOSEST, 1 - CLOSEST)
         self.items_counted = jnp.round(jnp.where(jnp.isfinite(items), items, MANY_ITEMS))
-        self.counts = BetaBinomial(inside * concentration, (1 - inside) * concentration, self.items_counted)
+        self.counts = dist.BetaBinomial(
+            inside * concentration, (1 - inside) * concentration, self.items_counted
+        )
         super().__init__(batch_shape=self.counts.batch_shape, validate_args=False)
 
     def log_prob(self, value: Values) -> Values:
@@ -172,7 +174,7 @@ class BetaBinomialScore(Distribution):  # type: ignore[misc]
         return jax.random.binomial(count_key, self.items_counted, rate) / jnp.round(self.items_counted)
 
 
-class BetaScore(Distribution):  # type: ignore[misc]
+class BetaScore(dist.Distribution):  # type: ignore[misc]
     r"""Beta score of a given mean and variance, on a range a little wider than that of its draws, [0, 1].
 
     With the margin :math:`e`, observed scores are squeezed inside by :math:`z = (y + e) / (1 + 2e)`, and
@@ -183,8 +185,8 @@ class BetaScore(Distribution):  # type: ignore[misc]
     1: no variance is above half of the largest that a beta of that mean has. Draws are censored to [0, 1].
     """
 
-    arg_constraints = {"mean": constraints.unit_interval, "variance": constraints.positive}  # noqa: RUF012
-    support = constraints.real
+    arg_constraints = {"mean": dist.constraints.unit_interval, "variance": dist.constraints.positive}  # noqa: RUF012
+    support = dist.constraints.real
 
     def __init__(self, mean: Values, variance: Values) -> None:
         squeezed = _squeezed(jnp.clip(mean, CLOSEST, 1 - CLOSEST))
@@ -210,33 +212,33 @@ def _squeezed(score: Values) -> Values:
     return (score + MARGIN) / (1 + 2 * MARGIN)
 
 
-def _student_t(noise: Noise) -> Distribution:
+def _student_t(noise: Noise) -> dist.Distribution:
     return StudentTScore(noise.mean, noise.misfit + noise.sampling, LEAST_TAIL + noise.tail)
 
 
-def _normal(noise: Noise) -> Distribution:
+def _normal(noise: Noise) -> dist.Distribution:
     return NormalScore(noise.mean, noise.misfit + noise.sampling)
 
 
-def _beta_binomial(noise: Noise) -> Distribution:
+def _beta_binomial(noise: Noise) -> dist.Distribution:
     inside = jnp.clip(noise.mean, CLOSEST, 1 - CLOSEST)
     # A beta with mean m and concentration c has variance m (1 - m) / (1 + c).
     concentration = jnp.maximum(inside * (1 - inside) / noise.misfit - 1, LEAST_CONCENTRATION)
     return BetaBinomialScore(noise.mean, concentration, noise.items)
 
 
-def _beta(noise: Noise) -> Distribution:
+def _beta(noise: Noise) -> dist.Distribution:
     return BetaScore(noise.mean, noise.misfit + noise.sampling)
 
 
-LIKELIHOODS: Mapping[str, Callable[[Noise], Distribution]] = MappingProxyType(
+LIKELIHOODS: Mapping[str, Callable[[Noise], dist.Distribution]] = MappingProxyType(
     {"student_t": _student_t, "normal": _normal, "beta_binomial": _beta_binomial, "beta": _beta}
 )
 
 
 def score_law(
     likelihood: str, share: Values, expected: Values, misfit: Values, items: Values, tail: Values
-) -> Distribution:
+) -> dist.Distribution:
     """Return the law of observed scores around expected ones.
 
     Parameters

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from numpyro.distributions import Distribution
+from numpyro import distributions as dist
 
 from bayes_sloth.expectation import ExpectedByBenchmark
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, ITEMS, MODEL, SCORE
@@ -73,7 +73,7 @@ def log_likelihood(posterior: Posterior) -> xr.DataTree:
 
 def law_of(
     posterior: Posterior, mean: Floats, column: int, seen: NDArray[np.int64], step: int = 1
-) -> Distribution:
+) -> dist.Distribution:
     """Return the law of the scores of some models on one benchmark.
 
     Parameters

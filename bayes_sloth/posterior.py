@@ -40,7 +40,7 @@ class FitReport:
     Parameters
     ----------
     method : str
-        `nuts`, `map` or `laplace`.
+        `hmc`, `nuts`, `map` or `laplace`.
     seed : int
         Of the fit.
     status : FitStatus
@@ -98,7 +98,7 @@ class Posterior:
     Examples
     --------
     >>> draws = xr.Dataset(coords={"chain": range(4), "draw": range(1000)})
-    >>> report = FitReport("nuts", 0, FitStatus.FINE, (), 90.0, {}, "")
+    >>> report = FitReport("hmc", 0, FitStatus.FINE, (), 90.0, {}, "")
     >>> Posterior(xr.DataTree.from_dict({"/posterior": draws}), ModelSpec(), report).draws
     4000
     """

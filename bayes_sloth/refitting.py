@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from numpyro.infer import HMC
+from numpyro import infer
 from numpyro.infer.util import constrain_fn
 
 from bayes_sloth.design import Design
@@ -119,7 +119,7 @@ def sampled(design: Design, spec: ModelSpec, mode: Values, key: jax.Array, lengt
     return found
 
 
-def walked(kernel: HMC, start: Values, key: jax.Array, length: Length) -> tuple[Values, Values, Values]:
+def walked(kernel: infer.HMC, start: Values, key: jax.Array, length: Length) -> tuple[Values, Values, Values]:
     """Run one chain inside a larger program.
 
     Parameters

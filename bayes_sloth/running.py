@@ -14,12 +14,12 @@ from typing import Any, Final
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from numpyro.infer.hmc import HMCState
 from tqdm.auto import tqdm
 
 from bayes_sloth import checkpoints
 from bayes_sloth.checkpoints import Checkpoint, Piece
 from bayes_sloth.design import Design
+from bayes_sloth.kernels import HMCState
 from bayes_sloth.snapshots import frozen, thawed
 from bayes_sloth.transitions import BLOCK, Program, Taken, advanced, begun
 

@@ -7,10 +7,9 @@ from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from numpyro.infer.hmc import HMCState
 
 from bayes_sloth.design import Design
-from bayes_sloth.kernels import Blocked, kernel_of
+from bayes_sloth.kernels import Blocked, HMCState, kernel_of
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 

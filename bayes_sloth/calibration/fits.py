@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from numpyro.infer.util import constrain_fn
+from numpyro import infer
 
 from bayes_sloth.calibration.simulate import PREDICTED, Sites, quantities
 from bayes_sloth.design import Design
@@ -103,7 +103,9 @@ def sampled(
 
     def at(item: tuple[Values, jax.Array]) -> Sites:
         vector, key = item
-        return quantities(design, spec, constrain_fn(space.model, (), {}, space.named(vector)), key)
+        return quantities(
+            design, spec, infer.util.constrain_fn(space.model, (), {}, space.named(vector)), key
+        )
 
     def chain(key: jax.Array) -> tuple[Sites, Values]:
         start_key, run_key, score_key = jax.random.split(key, 3)

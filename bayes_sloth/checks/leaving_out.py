@@ -8,12 +8,12 @@ from typing import Any, Final, NamedTuple
 import jax
 import numpy as np
 import pandas as pd
+from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
-from numpyro.distributions import Distribution
+from numpyro import distributions as dist
 from scipy import special
 from scipy.special import logsumexp
 
-from bayes_sloth._compat import array_stats
 from bayes_sloth.diagnostics import effective_draws
 from bayes_sloth.names import BENCHMARK, FAMILY, MODEL, SCORE
 from bayes_sloth.observation import NormalScore, StudentTScore
@@ -114,7 +114,7 @@ def leave_out(posterior: Posterior, expected: Iterable[Floats]) -> LeftOut:
     return LeftOut(pd.concat(tables, ignore_index=True), pd.concat(densities, ignore_index=True), total)
 
 
-def _below(law: Distribution, score: Floats) -> Floats:
+def _below(law: dist.Distribution, score: Floats) -> Floats:
     """Return the probability of lower scores draw by draw; half of that of an equal one at 0 and 1."""
     at = score[:, None]
     if isinstance(law, StudentTScore | NormalScore):

@@ -106,7 +106,7 @@ def _advice(row: Any) -> str:
     where = "all scores" if row.kind == "all" else f"{row.kind} {row.group}"
     words = {
         "too narrow": f"90% intervals hold only {row.held_90:.0%}: look for scores measured in another "
-        "way, or fit with more skills or specific=True",
+        "way, or fit with more skills",
         "off": f"scores are {'above' if row.mean_pit > 0.5 else 'below'} what the fit expects: check how "
         "they were measured, their floors and families",
         "too wide": f"50% intervals hold {row.held_50:.0%}: forecasts are cautious there",

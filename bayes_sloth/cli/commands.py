@@ -124,7 +124,7 @@ def forecast(
     )
 
 
-@app.command(epilog="Example: bayes-sloth fit scores.csv --out fit.nc --method nuts --seed 0")
+@app.command(epilog="Example: bayes-sloth fit scores.csv --out fit.nc --checkpoint run")
 @guarded
 def fit(
     file: TableFile,

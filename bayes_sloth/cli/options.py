@@ -94,7 +94,7 @@ MethodOption = Annotated[
     Method,
     typer.Option(
         "--method",
-        help="nuts: full posterior; laplace: its normal approximation; map: a point, quick.",
+        help="hmc, nuts: full posterior; laplace: its normal approximation; map: a point, quick.",
         rich_help_panel=_FIT,
     ),
 ]
