@@ -10,6 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayes_sloth import passk as passk
+    from bayes_sloth import plan as plan
     from bayes_sloth.calibration import calibrate as calibrate
     from bayes_sloth.checking import check as check
     from bayes_sloth.checks.prior import prior_predictive as prior_predictive
@@ -67,10 +69,15 @@ _HOMES = {
     "skills": "skill_draws",
 }
 
+# Modules of verbs that go together: `bs.plan.target`, `bs.passk.fit`.
+_GROUPS = ("passk", "plan")
+
 __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> object:
+    if name in _GROUPS:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
@@ -79,4 +86,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_GROUPS, "__version__"]

@@ -48,7 +48,7 @@ ORDER = (
     # what its skills say
     *("alignment", "summaries", "skill_tables", "skill_draws", "growing", "comparing"),
     # judging and using it
-    *("laws", "scoring", "shelf", "evaluation", "downstream", "items", "plan"),
+    *("laws", "scoring", "shelf", "evaluation", "downstream", "equivalents", "passk", "plan"),
     # showing it
     *("plots", "report", "caching", "cli"),
 )
@@ -213,9 +213,10 @@ def test_light_modules_load_without_jax() -> None:
 
 
 def test_public_names_are_few_and_resolve() -> None:
-    assert len(bs.__all__) <= 25
+    assert len(bs.__all__) <= 30
     assert len(set(bs.__all__)) == len(bs.__all__)
-    assert set(bs.__all__) | {"__version__"} == set(dir(bs))
+    assert set(bs.__all__) | set(bs._GROUPS) | {"__version__"} == set(dir(bs))
+    assert [getattr(bs, name).__name__ for name in bs._GROUPS] == [f"bayes_sloth.{n}" for n in bs._GROUPS]
     for name in bs.__all__:
         assert getattr(bs, name).__name__ == name
 
@@ -229,7 +230,8 @@ def test_type_checkers_see_the_same_names() -> None:
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert seen == {name: f"bayes_sloth.{home}" for name, home in bs._HOMES.items()}
+    homes = {name: f"bayes_sloth.{home}" for name, home in bs._HOMES.items()}
+    assert seen == homes | dict.fromkeys(bs._GROUPS, "bayes_sloth")
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

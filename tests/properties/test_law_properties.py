@@ -128,7 +128,7 @@ def test_departures_have_a_valid_covariance_and_data_never_widens_a_forecast(
 ) -> None:
     everybody = Places(family, instruct, size, tokens, center)
     cov = covariance(everybody, everybody)
-    np.testing.assert_array_equal(cov, cov.T)
+    np.testing.assert_allclose(cov, cov.T, rtol=1e-12, atol=1e-300)
     assert np.linalg.eigvalsh(cov).min() > -1e-9
     seen, new = (everybody.rows(rows) for rows in (np.arange(6), np.arange(6, 9)))
     lower = conditional(seen, new)[1]
