@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import jaxlib
 import pytest
 from jaxtyping import install_import_hook
 
@@ -22,6 +24,11 @@ def numerics() -> list[str]:
     return [".".join(p.relative_to(root.parent).with_suffix("").parts) for p in typed]
 
 
+# Half the work of a run is compiling, and this halves it. Later releases may not know these flags, and XLA
+# stops a process at a flag that it does not know.
+if jaxlib.__version__.startswith("0.10."):
+    QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_opt_preset=FAST_COMPILE"
+    os.environ["XLA_FLAGS"] = f"{QUICK} {os.environ.get('XLA_FLAGS', '')}".strip()
 os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
 CACHE = tempfile.TemporaryDirectory(prefix="bayes_sloth_tests_")
 os.environ["BAYES_SLOTH_CACHE_DIR"] = CACHE.name  # no test reads or fills the user's cache of fits
@@ -40,3 +47,14 @@ def compiled_with_little_effort(request: pytest.FixtureRequest) -> Iterator[None
     jax.config.update("jax_disable_most_optimizations", not getattr(request.module, "RUNS_LONG", False))
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+MODULES = itertools.count(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_kept_in_memory() -> Iterator[None]:
+    """Drop compiled programs now and then: those of a whole run take more memory than small machines have."""
+    yield
+    if next(MODULES) % 6 == 0:  # seldom, for what two neighbours share is traced anew after it
+        jax.clear_caches()  # type: ignore[no-untyped-call]

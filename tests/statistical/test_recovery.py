@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import pytest
 from calibration import MODEL, SIMULATORS
+from fits import compiled_quickly
 from scipy import stats
 
 import bayes_sloth as bs
@@ -104,12 +105,12 @@ def test_a_fit_as_users_run_it_recovers_the_expected_scores() -> None:
     The expected scores of one model move together: the binomial bound counts one a model, 1 in 1,000.
     """
     names, spec = ["MMLU", "ARC", "HellaSwag", "TruthfulQA", "BBH"], bs.ModelSpec(skills=1)
-    made = bs.simulate(spec, families=10, models_per_family=4, benchmarks=names, missing=0.2, seed=11)
-    with warnings.catch_warnings():
+    made = bs.simulate(spec, families=8, models_per_family=3, benchmarks=names, missing=0.2, seed=11)
+    with compiled_quickly(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # short chains
-        fit = bs.fit(made.scores, spec, seed=0, chains=2, draws=200, warmup=250, progress=False)
+        fit = bs.fit(made.scores, spec, seed=0, chains=2, draws=150, warmup=250, progress=False)
     drawn = (
-        made.truth["expected"].expand_dims(chain=2, draw=200).copy(data=expected_scores(fit.data, fit.spec))
+        made.truth["expected"].expand_dims(chain=2, draw=150).copy(data=expected_scores(fit.data, fit.spec))
     )
     models, truth = len(made.scores.models), made.truth["expected"]
     missing = truth.copy(data=~made.scores.observed)
