@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scoringrules
+from joblib import Parallel, delayed
 from paper import (
     BENCHMARKS,
     SETTINGS,
@@ -200,16 +201,22 @@ def main() -> None:
     everything = options.rows == "everything"
     if everything and not set(names) <= set(WITH_HOLES):
         raise SystemExit(f"--rows everything needs laws that take holes: choose from {','.join(WITH_HOLES)}")
-    found = {}
-    for setting in settings:
-        found[setting.name] = evaluate(
+
+    def one(setting: Setting) -> Evaluation:
+        return evaluate(
             every_row(table) if everything else setting.scores(table),
             laws_of(names, setting.seen, options.chains),
             EveryRow(setting) if everything else setting.protocol(),
             seed=SEED,
             folder=options.keep,
         )
-        print(f"{setting.name}: {found[setting.name]}\n", flush=True)
+
+    # Modes of all folds are one program of one process: settings run side by side. Others share folds out.
+    together = Parallel(n_jobs=-1 if names == ["map"] else 1, return_as="generator")
+    found = {}
+    for setting, evaluation in zip(settings, together(delayed(one)(s) for s in settings), strict=True):
+        found[setting.name] = evaluation
+        print(f"{setting.name}: {evaluation}\n", flush=True)
     errors = authors_errors(folder)
     rows = [errors_of(found)] + ([] if errors is None else [authors_rows(errors, settings)])
     print(with_mean(pd.concat(rows)).round(4).to_string(), end="\n\n")
