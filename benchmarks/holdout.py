@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--csv")
     parser.add_argument("--skills", type=int, default=bs.ModelSpec().skills)
     options = parser.parse_args()
-    method = "laplace" if options.quick else "nuts"
+    method = "laplace" if options.quick else "hmc"
     scores = bs.load_leaderboard()
     tables = {}
     for title, names in {"named": list(NAMED), "largest": largest(scores)}.items():

@@ -1,6 +1,6 @@
 """Does the law survive a messy table? The paper's held-out siblings, from its table as it is and made messy.
 
-    BAYES_SLOTH_PAPER_DATA=folder python benchmarks/messy.py [--setting v2] [--method nuts] [--seed N]
+    BAYES_SLOTH_PAPER_DATA=folder python benchmarks/messy.py [--setting v2] [--method hmc] [--seed N]
                           [--chains N] [--warmup N] [--draws N] [--keep FOLDER] [--csv FILE] [--fit-only]
 
 The mess: 150 fine-tunes, each a family of its own, and one row in five, seen siblings and fine-tunes alike,
@@ -28,6 +28,7 @@ from bayes_sloth.evaluation import evaluate
 from bayes_sloth.expectation import expected_scores
 from bayes_sloth.folds import Fold
 from bayes_sloth.laws import Forecast, Law, SlothLaw
+from bayes_sloth.laws.sloth import METHODS
 from bayes_sloth.refitting import Length
 
 FINE_TUNES = 150
@@ -136,7 +137,7 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--setting", choices=("v2", "joint"), default="v2", help="which of the paper's tables"
     )
-    parser.add_argument("--method", choices=("nuts", "map"), default="nuts", help="full posterior or mode")
+    parser.add_argument("--method", choices=METHODS, default="hmc", help="full posterior or mode")
     parser.add_argument("--seed", type=int, default=0, help="of the mess")
     for name, usual in Length()._asdict().items():
         parser.add_argument(f"--{name}", type=int, default=usual)

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from messy import normalised, picked, with_fine_tunes
+from messy import normalised, options_of, picked, with_fine_tunes
 from oracles import plain_table
 from scipy import stats
 
 import bayes_sloth as bs
 from bayes_sloth.distrust import FALSE_ALARM, FAR, LOW, distrust_in_words, distrusted, far_off, limit_of
+from bayes_sloth.laws import SlothLaw
 from bayes_sloth.observation import StudentTScore, misfit_variance
 from bayes_sloth.posterior import observed_groups
 
@@ -136,3 +137,7 @@ def test_words_name_every_row_and_what_to_do() -> None:
         "check these scores, sizes and families."
     )
     assert distrust_in_words(pd.DataFrame([], columns=["model", "reason", "benchmarks"])) == ()
+
+
+def test_the_messy_table_is_fitted_by_a_method_that_there_is() -> None:
+    assert SlothLaw(method=options_of([]).method).method == "hmc"
