@@ -203,8 +203,8 @@ def compare_with_truth(
     Returns
     -------
     DataFrame
-        A row a model, benchmark and probability: columns model, family, benchmark, truth, median, lower, upper
-        (shares of items solved), prob.
+        A row a model, benchmark and probability: columns model, family, benchmark, truth, median, lower,
+        upper (shares of items solved), prob.
 
     Raises
     ------

@@ -32,8 +32,8 @@ def held_out_forecasts(evaluation: Evaluation, *, probs: Sequence[float] = (0.5,
     Returns
     -------
     DataFrame
-        A row a law, fold, model, benchmark and probability: columns law, fold, model, family, benchmark, truth,
-        median, lower, upper (shares of items solved), prob.
+        A row a law, fold, model, benchmark and probability: columns law, fold, model, family, benchmark,
+        truth, median, lower, upper (shares of items solved), prob.
 
     Raises
     ------
@@ -95,8 +95,8 @@ def coverage_curve(
 
     References
     ----------
-    Gneiting, T., Balabdaoui, F. and Raftery, A. E. (2007). Probabilistic forecasts, calibration and sharpness.
-    J. R. Stat. Soc. B 69, section 3.
+    Gneiting, T., Balabdaoui, F. and Raftery, A. E. (2007). Probabilistic forecasts, calibration and
+    sharpness. J. R. Stat. Soc. B 69, section 3.
 
     Examples
     --------

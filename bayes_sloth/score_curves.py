@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -24,42 +23,13 @@ from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import intervals, predict
 from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
-from bayes_sloth.summaries import check_prob, summary_table
+from bayes_sloth.summaries import HELD_OUT, PREDICTOR, ScoreCurves, check_prob, summary_table
 
 Floats = NDArray[np.float64]
 
-PREDICTOR: Final = "predictor"
-HELD_OUT: Final = "held_out"
 STEPS: Final = 25  # points of a curve
 BEYOND: Final = 2.0  # times larger, and smaller, than a family's models: how far its curve goes
 MARGIN: Final = 0.5  # logits that a link's curve goes beyond the models
-
-
-@dataclass(frozen=True, eq=False)
-class ScoreCurves:
-    """Curves with bands, and the scores that were observed.
-
-    Parameters
-    ----------
-    curves : DataFrame
-        A row a point of a curve: median, lower, upper (shares of items solved), prob, and where it is.
-    points : DataFrame
-        A row an observed score, with where it is.
-
-    Examples
-    --------
-    >>> curves = pd.DataFrame({"family": ["a", "a"], "median": [0.4, 0.5]})
-    >>> ScoreCurves(curves, pd.DataFrame({"family": ["a"], "score": [0.45]}))
-    ScoreCurves: 2 points of curves, 1 observed score
-    """
-
-    curves: pd.DataFrame
-    points: pd.DataFrame
-
-    def __repr__(self) -> str:
-        """Say how much there is."""
-        count = len(self.points)
-        return f"ScoreCurves: {len(self.curves)} points of curves, {count} observed score{'s' * (count != 1)}"
 
 
 def family_curves(
@@ -104,8 +74,8 @@ def family_curves(
     Returns
     -------
     ScoreCurves
-        `curves`: columns family, benchmark, instruct, params_b, tokens_t, median, lower, upper, prob; `points`:
-        family, model, params_b, tokens_t, score, held_out. Points have tokens of their own.
+        `curves`: columns family, benchmark, instruct, params_b, tokens_t, median, lower, upper, prob;
+        `points`: family, model, params_b, tokens_t, score, held_out. Points have tokens of their own.
 
     Raises
     ------
@@ -165,8 +135,8 @@ def link_curves(
     Returns
     -------
     ScoreCurves
-        `curves`: columns benchmark, predictor (logits), median, lower, upper, prob; `points`: benchmark, model,
-        family, score, median, lower, upper (of the model's predictor, logits), prob.
+        `curves`: columns benchmark, predictor (logits), median, lower, upper, prob; `points`: benchmark,
+        model, family, score, median, lower, upper (of the model's predictor, logits), prob.
 
     Raises
     ------
