@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from fake_laws import FakeLaw
 from fits import BENCHMARKS, table
 from matplotlib.collections import LineCollection
@@ -123,8 +124,6 @@ def prediction() -> Prediction:
     """Stand in for forecasts of the table's models: draws around one half."""
     scores = table()
     draws = np.random.default_rng(0).uniform(0.3, 0.7, size=(2, 50, len(scores.models), len(BENCHMARKS)))
-    import xarray as xr
-
     facts = scores.metadata
     flags = MappingProxyType({"known_family": True, "extrapolates": False})
     labels = {

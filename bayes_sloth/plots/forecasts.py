@@ -86,10 +86,10 @@ def plot_coverage(coverage: pd.DataFrame) -> Figure:
     figure, grid = grid_of(len(laws), 2.6, 2.7)
     for axes, law in zip(grid, laws, strict=True):
         table = coverage[coverage[LAW] == law]
-        band = f"{percent(table)} by chance, where they keep it"
+        band = f"{percent(table)} band, if claims are kept"
         axes.fill_between(table["level"], table["low"], table["high"], color="0.85", label=band)
         axes.plot([0, 1], [0, 1], color="0.5", linewidth=1, label="as claimed")
-        axes.plot(table["level"], table["inside"], "o-", color=BLUE, markersize=3.5, label="held")
+        axes.plot(table["level"], table["inside"], "o-", color=BLUE, markersize=3.5, label="inside")
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_title(f"{law}, {table['scores'].iloc[0]} scores", loc="left", fontsize="small")
     figure.supxlabel("probability that a central interval claims", fontsize="medium")
@@ -135,7 +135,7 @@ def plot_settings(settings: pd.DataFrame, *, measure: str = "MAE") -> Figure:
     for edge in range(1, len(names)):
         axes.axvline(edge - 0.5, color="0.9", linewidth=0.8, zorder=0)
     axes.set(xlabel=SETTING, ylabel=_unit(measure), ylim=(0, None), xlim=(-0.5, len(names) - 0.5))
-    figure.legend(loc="outside upper left", fontsize="small", ncols=2, frameon=False)
+    figure.legend(loc="outside upper left", fontsize="small", ncols=3, frameon=False)
     return closed(figure)
 
 
