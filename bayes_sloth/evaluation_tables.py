@@ -66,7 +66,7 @@ def held_out_forecasts(evaluation: Evaluation, *, probs: Sequence[float] = (0.5,
 
 
 def coverage_curve(
-    evaluation: Evaluation, *, levels: Sequence[float] = NOMINAL, prob: float = 0.9
+    evaluation: Evaluation | pd.DataFrame, *, levels: Sequence[float] = NOMINAL, prob: float = 0.9
 ) -> pd.DataFrame:
     r"""Return how many held-out scores central intervals of every level hold, and how many they may.
 
@@ -75,8 +75,8 @@ def coverage_curve(
 
     Parameters
     ----------
-    evaluation : Evaluation
-        From `bs.evaluate`.
+    evaluation : Evaluation or DataFrame
+        From `bs.evaluate`, or the cases of one or several.
     levels : sequence of float
         What the intervals claim to hold.
     prob : float
@@ -113,8 +113,9 @@ def coverage_curve(
     for level in levels:
         check_prob(level)
     claimed = np.asarray(levels, dtype=float)
+    every = evaluation if isinstance(evaluation, pd.DataFrame) else evaluation.cases()
     parts = []
-    for law, cases in evaluation.cases().groupby(LAW, sort=False):
+    for law, cases in every.groupby(LAW, sort=False):
         apart = 2 * np.abs(cases["rank"].to_numpy() - 0.5)
         inside = (apart[:, None] <= claimed).mean(axis=0)
         low, high = held_by_chance(cases, claimed, prob)

@@ -39,16 +39,6 @@ def made_up(folds: int, each: int, *, stretch: float = 1.0, seed: int = 0) -> pd
     return pd.DataFrame({"law": "one", FOLD: np.repeat(np.arange(folds), each), "rank": rank, **inside})
 
 
-class Cases(Evaluation):
-    """An evaluation of which nothing is known but its cases."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        object.__setattr__(self, "data", frame)
-
-    def cases(self) -> pd.DataFrame:
-        return pd.DataFrame(self.data)
-
-
 def test_every_held_out_score_stands_beside_its_intervals() -> None:
     table_ = held_out_forecasts(found())
     cases = found().cases().set_index(["law", "fold", "model", "benchmark"])
@@ -98,15 +88,14 @@ def test_the_band_of_independent_scores_is_the_binomial_one() -> None:
 
 
 def test_one_fold_tells_nothing() -> None:
-    curve = coverage_curve(Cases(made_up(1, 20)))
+    curve = coverage_curve(made_up(1, 20))
     assert (curve["low"] == 0).all() and (curve["high"] == 1).all()
 
 
 def test_a_calibrated_law_stays_within_the_band_and_a_narrow_one_leaves_it() -> None:
     """False alarm of the first: its two levels leave a band of 99.9% with probability 0.002 at most."""
     right, narrow = (
-        coverage_curve(Cases(made_up(60, 5, stretch=s)), levels=[0.5, 0.8], prob=1 - FALSE_ALARM)
-        for s in (1.0, 1.6)
+        coverage_curve(made_up(60, 5, stretch=s), levels=[0.5, 0.8], prob=1 - FALSE_ALARM) for s in (1.0, 1.6)
     )
     assert right["inside"].between(right["low"], right["high"]).all()
     assert (narrow["inside"] < narrow["low"]).all()
