@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import CHAIN, DRAW
@@ -47,7 +48,7 @@ def plot_traces(
     """
     from arviz_plots import plot_trace  # costs seconds, and only these plots need it
 
-    return _drawn(plot_trace, _chosen(draws, names, coords))
+    return _drawn(plot_trace, _chosen(draws, names, coords), {"trace": {"alpha": 0.6, "width": 0.6}})
 
 
 def plot_ranks(
@@ -83,7 +84,9 @@ def plot_ranks(
     """
     from arviz_plots import plot_rank
 
-    return _drawn(plot_rank, _chosen(draws, names, coords))
+    figure = _drawn(plot_rank, _chosen(draws, names, coords), {})
+    figure.supylabel("share of ranks below, less even", fontsize="medium")
+    return figure
 
 
 def _chosen(
@@ -112,11 +115,19 @@ def _chosen(
     return found
 
 
-def _drawn(plot: Any, chosen: xr.Dataset) -> Figure:
-    """Return ArviZ's picture of the draws."""
+def _drawn(plot: Any, chosen: xr.Dataset, visuals: dict[str, Any]) -> Figure:
+    """Return ArviZ's picture of the draws, with titles that fit and a legend of the chains."""
     tree = xr.DataTree.from_dict({"/posterior": chosen})
     panels = sum(values[{CHAIN: 0, DRAW: 0}].size for values in chosen.data_vars.values())
     columns = min(COLUMNS, panels)
-    size = (SIZE[0] * columns, SIZE[1] * -(-panels // columns) + 0.4)
+    size = (SIZE[0] * columns, SIZE[1] * -(-panels // columns) + 0.5)
     options = {"col_wrap": COLUMNS, "figure_kwargs": {"figsize": size, "layout": "constrained"}}
-    return closed(plot(tree, backend="matplotlib", color=list(COLOURS), **options).viz["figure"].item())
+    colours = [COLOURS[turn % len(COLOURS)] for turn in range(chosen.sizes[CHAIN])]
+    found = plot(tree, backend="matplotlib", visuals=visuals, color=colours, **options)
+    figure: Figure = found.viz["figure"].item()
+    for axes in figure.axes:
+        axes.title.set_fontsize("small")
+    lines = [Line2D([], [], color=colour) for colour in colours]
+    names = [f"chain {label}" for label in chosen[CHAIN].values]
+    figure.legend(lines, names, loc="outside upper left", ncols=len(lines), fontsize="small", frameon=False)
+    return closed(figure)
