@@ -54,10 +54,11 @@ def plot_traces(
 def plot_ranks(
     draws: Posterior | Skills, names: str | Sequence[str], coords: Mapping[str, Any] | None = None
 ) -> Figure:
-    """Draw how the ranks of every chain's draws among all depart from even ones, with a band.
+    """Draw how the ranks of every chain's draws among those of all chains depart from even ones.
 
-    A line that leaves the band is of a chain that has been elsewhere; the band is simultaneous, 99%, for
-    independent draws, so that chains that move slowly leave it sooner.
+    A line that goes far from zero is of a chain that has been elsewhere. ArviZ 0.8 draws a band that even
+    ranks of independent draws keep to, with probability 0.99; ArviZ 1 tests all chains together instead,
+    gives the p-value and marks the ranks that depart in black.
 
     Parameters
     ----------
@@ -99,7 +100,8 @@ def _chosen(
     for name in wanted:
         if name not in known:
             raise unknown_name("quantity", name, known)
-    found = group[wanted].reset_coords(drop=True)
+    numbered = {dim: range(group.sizes[dim]) for dim in (CHAIN, DRAW)}  # ArviZ tells chains by their labels
+    found = group[wanted].reset_coords(drop=True).assign_coords(numbered)
     for dim, labels in (coords or {}).items():
         if dim not in found.dims:
             raise unknown_name("dim", dim, [str(d) for d in found.dims if d not in (CHAIN, DRAW)])
