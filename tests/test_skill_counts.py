@@ -46,6 +46,7 @@ def test_the_worse_fit_is_found_and_stands_behind_by_more_than_its_error() -> No
     assert found().loc[1, "behind"] > 3 * found().loc[1, "behind_se"] > 0
 
 
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter:UserWarning")
 def test_differences_are_those_of_arviz() -> None:
     """Its importance weights take another estimate of how far draws are independent: a percent of room."""
     library: Any = arviz_stats
