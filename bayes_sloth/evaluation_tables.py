@@ -100,14 +100,12 @@ def coverage_curve(
 
     Examples
     --------
-    >>> import bayes_sloth as bs
-    >>> from bayes_sloth.laws import FlopsLaw
-    >>> from bayes_sloth.protocols import WholeFamilies
-    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
-    >>> few = table.select(models=[name for name in table.models if name.startswith(("bloom", "opt"))])
-    >>> found = bs.evaluate(few, FlopsLaw(), WholeFamilies(least=3), seed=0, jobs=1, progress=False)
-    >>> list(coverage_curve(found, levels=[0.5, 0.9]).columns)
-    ['law', 'level', 'inside', 'low', 'high', 'prob', 'scores']
+    >>> rank = np.linspace(0.0125, 0.9875, 40)
+    >>> levels = (0.5, 0.8, 0.9, 0.95)
+    >>> inside = {f"inside_{p:g}": (np.abs(rank - 0.5) <= p / 2).astype(float) for p in levels}
+    >>> cases = pd.DataFrame({"law": "one", "fold": range(40), "rank": rank, **inside})
+    >>> coverage_curve(cases, levels=[0.5])[["inside", "low", "high"]].round(2).values.tolist()
+    [[0.5, 0.36, 0.64]]
     """
     check_prob(prob)
     for level in levels:

@@ -153,7 +153,7 @@ def link_curves(
     >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
     >>> fit = bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
     >>> link_curves(fit, steps=10)
-    ScoreCurves: 10 points of curves, 97 observed scores
+    ScoreCurves: 10 points of curves, 160 observed scores
     """
     check_prob(prob)
     if steps < 2:
