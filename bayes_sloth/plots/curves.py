@@ -54,6 +54,7 @@ def plot_family_curves(found: ScoreCurves) -> Figure:
         axes.plot([], [], "o", color="0.3", mfc="white", label=HOLLOW)
     tuned = "tuned" if found.curves["instruct"].iloc[0] else "base"
     axes.set(xscale="log", xlabel="billions of parameters", ylabel="score, share of items solved")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_title(
         f"{found.curves[BENCHMARK].iloc[0]}, {tuned} models; {percent(found.curves)} bands",
         loc="left",
