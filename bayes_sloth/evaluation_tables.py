@@ -105,7 +105,7 @@ def coverage_curve(
     >>> inside = {f"inside_{p:g}": (np.abs(rank - 0.5) <= p / 2).astype(float) for p in levels}
     >>> cases = pd.DataFrame({"law": "one", "fold": range(40), "rank": rank, **inside})
     >>> coverage_curve(cases, levels=[0.5])[["inside", "low", "high"]].round(2).values.tolist()
-    [[0.5, 0.36, 0.64]]
+    [[0.5, 0.35, 0.65]]
     """
     check_prob(prob)
     for level in levels:

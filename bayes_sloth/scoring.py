@@ -204,7 +204,7 @@ def held_by_chance(cases: pd.DataFrame, levels: Floats, prob: float = 0.9) -> tu
     >>> columns = {f"inside_{claimed:g}": [0.0, 1.0] * 20 for claimed in LEVELS}
     >>> low, high = held_by_chance(pd.DataFrame({"fold": range(40), **columns}), np.array([0.5]))
     >>> low.round(2).tolist(), high.round(2).tolist()
-    ([0.36], [0.64])
+    ([0.35], [0.65])
     """
     trials, folds = independent_scores(cases), cases[FOLD].nunique()
     if folds < 2:

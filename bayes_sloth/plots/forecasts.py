@@ -62,6 +62,7 @@ def plot_forecasts(forecasts: pd.DataFrame, *, by: str = BENCHMARK) -> Figure:
         _intervals(axes, table, table[other].map(rows).to_numpy())
         axes.set_yticks(range(len(labels)), labels[::-1], fontsize="x-small")
         axes.set(xlim=(0, 1), ylim=(-0.7, len(labels) - 0.3))
+        axes.xaxis.set_major_formatter("{x:g}")  # the ends of neighbours stay apart
         axes.set_title(name, loc="left", fontsize="medium")
     probs = " and ".join(f"{100 * prob:.4g}%" for prob in sorted(forecasts["prob"].unique()))
     figure.supxlabel(f"score, share of items solved; {probs} intervals", fontsize="medium")
