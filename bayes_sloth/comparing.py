@@ -1,8 +1,8 @@
-"""Which is better, and how sure: two models, two families, two fits."""
+"""Which is better, and how sure: two models, two families, two fits; and forecasts beside the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,8 +11,9 @@ import xarray as xr
 
 from bayes_sloth.alignment import order_and_signs
 from bayes_sloth.errors import InputError, unknown_name
-from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, SKILL
-from bayes_sloth.prediction import Prediction
+from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, SCORE, SKILL
+from bayes_sloth.prediction import Prediction, intervals
+from bayes_sloth.scores import Scores
 from bayes_sloth.skill_tables import Skills
 from bayes_sloth.summaries import summary_table
 
@@ -183,6 +184,50 @@ def compare_loadings(skills: Skills, other: Skills, *, prob: float = 0.9) -> pd.
     labels = {BENCHMARK: shared, SKILL: list(skills.names)}
     table = summary_table(xr.DataArray(gap[None], dims=(CHAIN, DRAW, BENCHMARK, SKILL), coords=labels), prob)
     return table.assign(congruence=table[SKILL].map(alike))
+
+
+def compare_with_truth(
+    prediction: Prediction, scores: Scores, *, probs: Sequence[float] = (0.5, 0.9)
+) -> pd.DataFrame:
+    """Return the intervals of forecasts beside the scores that were observed.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        From `bs.predict`.
+    scores : Scores
+        Holds the models asked about, and what they scored; a score that it lacks is passed over.
+    probs : sequence of float
+        Probabilities inside.
+
+    Returns
+    -------
+    DataFrame
+        A row a model, benchmark and probability: columns model, family, benchmark, truth, median, lower,
+        upper (shares of items solved), prob.
+
+    Raises
+    ------
+    InputError
+        If no score of these models on these benchmarks was observed.
+
+    Examples
+    --------
+    >>> import bayes_sloth as bs
+    >>> table = bs.load_leaderboard().select(benchmarks=["MMLU"])
+    >>> fit = bs.fit(table, bs.ModelSpec(skills=1), method="map", seed=0, progress=False)
+    >>> few = table.select(models=["llama-2-7b", "llama-2-13b"])
+    >>> compare_with_truth(bs.predict(fit, few, seed=0), few)["prob"].tolist()
+    [0.5, 0.5, 0.9, 0.9]
+    """
+    _needs(prediction, Prediction, "bs.predict")
+    truth = scores.data[SCORE].to_series().rename("truth").dropna().reset_index()
+    families = prediction.data[FAMILY].to_series().rename(FAMILY)
+    parts = [intervals(prediction, prob) for prob in probs]
+    table = pd.concat(parts).merge(truth, on=[MODEL, BENCHMARK]).join(families, on=MODEL)
+    if table.empty:
+        raise InputError("the table holds no score of the models asked about: pass the one that does.")
+    return table[[MODEL, FAMILY, BENCHMARK, "truth", "median", "lower", "upper", "prob"]]
 
 
 def _needs(thing: object, kind: type, maker: str) -> None:

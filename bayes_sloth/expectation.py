@@ -60,7 +60,7 @@ class ExpectedByBenchmark:
     def __iter__(self) -> Iterator[Floats]:
         """Go through the benchmarks."""
         posterior = self.tree["posterior"].dataset
-        pivot, line = pivots(self.tree), _line_of_models(self.tree)
+        pivot, line = pivots(self.tree), line_of_models(self.tree)
         names = [n for n in ("model_skill", "specific", *BenchmarkCurve._fields) if n in posterior]
         skill = {"model_skill": jnp.asarray(_flat(posterior["model_skill"]))}
         shape = posterior.sizes[CHAIN], posterior.sizes[DRAW], posterior.sizes[MODEL]
@@ -108,7 +108,19 @@ def _flat(values: xr.DataArray) -> Floats:
     return np.asarray(values.values).reshape(-1, *values.shape[2:])
 
 
-def _line_of_models(tree: xr.DataTree) -> NDArray[np.int64]:
+def line_of_models(tree: xr.DataTree) -> NDArray[np.int64]:
+    """Return the number of every fitted model's line, dims (model).
+
+    Parameters
+    ----------
+    tree : DataTree
+        Of a posterior.
+
+    Returns
+    -------
+    array of int, dims (model)
+        As `specific` counts lines.
+    """
     known = tree["constant_data"].dataset
     numbers = {name: number for number, name in enumerate(tree["posterior"].dataset[FAMILY].values)}
     family = np.array([numbers[name] for name in known[FAMILY].values])

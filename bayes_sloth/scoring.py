@@ -172,14 +172,71 @@ def held(cases: pd.DataFrame, level: float, false_alarm: float) -> dict[str, Any
     folds, share = cases[FOLD].nunique(), float(cases[f"inside_{level:g}"].mean())
     p_value = 1.0
     if folds > 1:
-        size = cases.groupby(FOLD).size().to_numpy()
-        spread = 1 + _likeness(cases) * ((size**2).sum() / size.sum() - 1)
-        tail = _binomial_tail(share, size.sum() * (folds - 1) / folds / spread, level)
+        tail = _binomial_tail(share, independent_scores(cases), level)
         p_value = float(2 * stats.t.sf(stats.norm.isf(tail), folds - 1))
     wrong = "too narrow" if share < level else "too wide"
     right = "fine" if folds >= FEWEST else "too few folds"
     verdict = wrong if p_value < false_alarm else right
     return {"level": level, "inside": share, "p_value": p_value, "verdict": verdict}
+
+
+def held_by_chance(cases: pd.DataFrame, levels: Floats, prob: float = 0.9) -> tuple[Floats, Floats]:
+    """Return the shares of scores that intervals of every level hold when they keep their promise.
+
+    Shares outside have a p-value below 1 - prob by `held`.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        As for `held`.
+    levels : array, dims (level)
+        What the intervals claim.
+    prob : float
+        Probability that a share lies within, level by level.
+
+    Returns
+    -------
+    low, high : array, dims (level)
+        Shares of scores; 0 and 1 where there is but one fold.
+
+    Examples
+    --------
+    >>> columns = {f"inside_{claimed:g}": [0.0, 1.0] * 20 for claimed in LEVELS}
+    >>> low, high = held_by_chance(pd.DataFrame({"fold": range(40), **columns}), np.array([0.5]))
+    >>> low.round(2).tolist(), high.round(2).tolist()
+    ([0.35], [0.65])
+    """
+    trials, folds = independent_scores(cases), cases[FOLD].nunique()
+    if folds < 2:
+        return np.zeros_like(levels), np.ones_like(levels)
+    tail = stats.norm.sf(stats.t.isf((1 - prob) / 2, folds - 1))
+    # The inverses of the two tails; they are no number where a count of 0, or of all, is not unlikely.
+    low, high = special.bdtrik(tail, trials, levels), special.bdtrik(1 - tail, trials, levels) + 1
+    return np.clip(np.nan_to_num(low) / trials, 0, 1), np.clip(np.nan_to_num(high, nan=trials) / trials, 0, 1)
+
+
+def independent_scores(cases: pd.DataFrame) -> float:
+    """Return how many independent scores tell as much of coverage as all do together; see `held`.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        As for `held`.
+
+    Returns
+    -------
+    float
+        0 of a single fold.
+
+    Examples
+    --------
+    >>> columns = {f"inside_{claimed:g}": [0.0, 1.0] * 20 for claimed in LEVELS}
+    >>> independent_scores(pd.DataFrame({"fold": range(40), **columns}))
+    39.0
+    """
+    size = cases.groupby(FOLD).size().to_numpy()
+    spread = 1 + _likeness(cases) * ((size**2).sum() / size.sum() - 1)
+    return float(size.sum() * (size.size - 1) / size.size / spread)
 
 
 def _likeness(cases: pd.DataFrame) -> float:

@@ -1,6 +1,9 @@
-"""Draws with labels as tidy tables: median, interval and probability of direction."""
+"""Draws with labels as tidy tables: median, interval and probability of direction; and curves of them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,36 @@ import xarray as xr
 
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import CHAIN, DRAW
+
+PREDICTOR: Final = "predictor"
+HELD_OUT: Final = "held_out"
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreCurves:
+    """Curves with bands, and the scores that were observed.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        A row a point of a curve: median, lower, upper (shares of items solved), prob, and where it is.
+    points : DataFrame
+        A row an observed score, with where it is.
+
+    Examples
+    --------
+    >>> curves = pd.DataFrame({"family": ["a", "a"], "median": [0.4, 0.5]})
+    >>> ScoreCurves(curves, pd.DataFrame({"family": ["a"], "score": [0.45]}))
+    ScoreCurves: 2 points of curves, 1 observed score
+    """
+
+    curves: pd.DataFrame
+    points: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Say how much there is."""
+        count = len(self.points)
+        return f"ScoreCurves: {len(self.curves)} points of curves, {count} observed score{'s' * (count != 1)}"
 
 
 def summary_table(draws: xr.DataArray, prob: float = 0.9) -> pd.DataFrame:

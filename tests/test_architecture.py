@@ -47,8 +47,20 @@ ORDER = (
     ),
     # what its skills say
     *("alignment", "summaries", "skill_tables", "skill_draws", "growing", "comparing"),
+    "score_curves",
     # judging and using it
-    *("laws", "scoring", "shelf", "evaluation", "downstream", "equivalents", "passk", "plan"),
+    *(
+        "laws",
+        "scoring",
+        "shelf",
+        "evaluation",
+        "evaluation_tables",
+        "skill_counts",
+        "downstream",
+        "equivalents",
+        "passk",
+        "plan",
+    ),
     # showing it
     *("plots", "report", "caching", "cli"),
 )
@@ -87,7 +99,15 @@ MAY_LOAD_JAX |= {
     "items",
     "plan",
 }
-MAY_LOAD_JAX |= {"rotation", "alignment", "skill_draws", "growing", "comparing"}
+MAY_LOAD_JAX |= {
+    "rotation",
+    "alignment",
+    "skill_draws",
+    "growing",
+    "comparing",
+    "score_curves",
+    "skill_counts",
+}
 HEAVY = ("pandas", "jax", "numpyro", "xarray")  # what neither `import bayes_sloth` nor `--help` may load
 DRAWS = {"plots", "report"}
 

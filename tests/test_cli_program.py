@@ -41,7 +41,10 @@ def test_version_is_the_packages() -> None:
     assert run("--version").stdout == f"bayes-sloth {bs.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["forecast", "fit", "predict", "check", "describe"])
+COMMANDS = ("forecast", "fit", "predict", "check", "describe", "family-curves", "links", "skill-counts")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_commands_help_has_an_example_of_itself(command: str) -> None:
     assert f"bayes-sloth {command}" in run(command, "--help").stdout.split("Example:")[1]
 

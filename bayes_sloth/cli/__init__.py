@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bayes_sloth.cli import curve_commands as curve_commands  # adds its commands to the app
 from bayes_sloth.cli import skill_commands as skill_commands  # adds its command to the app
 from bayes_sloth.cli.commands import app, main
 

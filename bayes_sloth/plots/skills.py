@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,9 +11,8 @@ from matplotlib.figure import Figure
 
 from bayes_sloth.errors import unknown_name
 from bayes_sloth.names import BENCHMARK, FAMILY, PARAMS_B, SKILL, TOKENS_T
+from bayes_sloth.plots._style import BLUE, ORANGE, closed, figure_of, in_order, panels_of, percent
 
-# Blue and orange of Okabe and Ito's palette differ for every kind of colour vision, and in grey.
-BLUE, ORANGE = "#0072B2", "#D55E00"
 DIVERGING: Final = "PuOr_r"
 NAMED: Final = 14  # families named on a map: the extreme ones, so that names stay apart
 LABEL: Final = (0.15, 0.03)  # room that a name takes, as shares of a map's sides
@@ -36,12 +34,12 @@ def plot_loadings(loadings: pd.DataFrame) -> Figure:
     Figure
         Closed, so that a notebook shows it once.
     """
-    names = _in_order(loadings, SKILL)
+    names = in_order(loadings, SKILL)
     median = loadings.pivot(index=BENCHMARK, columns=SKILL, values="median")
-    median = median.loc[_in_order(loadings, BENCHMARK), names]
+    median = median.loc[in_order(loadings, BENCHMARK), names]
     sure = loadings.pivot(index=BENCHMARK, columns=SKILL, values="lower").loc[median.index, names] > 0
     sure |= loadings.pivot(index=BENCHMARK, columns=SKILL, values="upper").loc[median.index, names] < 0
-    figure, axes = _figure(1.6 + 1.5 * len(names), 1.3 + 0.34 * len(median))
+    figure, axes = figure_of(1.6 + 1.5 * len(names), 1.3 + 0.34 * len(median))
     largest = float(np.abs(median.to_numpy()).max())
     image = axes.imshow(median, cmap=DIVERGING, vmin=-largest, vmax=largest, aspect="auto")
     for row, column in np.ndindex(median.shape):
@@ -54,9 +52,9 @@ def plot_loadings(loadings: pd.DataFrame) -> Figure:
     axes.tick_params(length=0)
     figure.colorbar(image, label="logits for one sd of the skill", shrink=0.8)
     axes.set_title(
-        f"Loadings; grey where the {_percent(loadings)} interval holds 0", loc="left", fontsize="medium"
+        f"Loadings; grey where the {percent(loadings)} interval holds 0", loc="left", fontsize="medium"
     )
-    return _closed(figure)
+    return closed(figure)
 
 
 def plot_loading_intervals(loadings: pd.DataFrame) -> Figure:
@@ -72,8 +70,8 @@ def plot_loading_intervals(loadings: pd.DataFrame) -> Figure:
     Figure
         Closed, so that a notebook shows it once.
     """
-    names, benchmarks = _in_order(loadings, SKILL), _in_order(loadings, BENCHMARK)
-    figure, panels = _panels(len(names), 0.9 + 0.27 * len(benchmarks), sharey=True)
+    names, benchmarks = in_order(loadings, SKILL), in_order(loadings, BENCHMARK)
+    figure, panels = panels_of(len(names), 0.9 + 0.27 * len(benchmarks), sharey=True)
     for axes, name in zip(panels, names, strict=True):
         table = loadings[loadings[SKILL] == name].set_index(BENCHMARK).loc[benchmarks[::-1]]
         _intervals(axes, table, np.arange(len(table)), BLUE)
@@ -81,9 +79,9 @@ def plot_loading_intervals(loadings: pd.DataFrame) -> Figure:
         axes.set_title(_broken(name), loc="left", fontsize="medium")
         axes.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
     figure.supxlabel(
-        f"loading, logits for one sd of the skill; {_percent(loadings)} intervals", fontsize="medium"
+        f"loading, logits for one sd of the skill; {percent(loadings)} intervals", fontsize="medium"
     )
-    return _closed(figure)
+    return closed(figure)
 
 
 def plot_families(families: pd.DataFrame, across: str, up: str) -> Figure:
@@ -108,7 +106,7 @@ def plot_families(families: pd.DataFrame, across: str, up: str) -> Figure:
     """
     sides = [families[families[SKILL] == _known(families, name)].set_index(FAMILY) for name in (across, up)]
     x, y = sides[0], sides[1].loc[sides[0].index]
-    figure, axes = _figure(7.0, 5.6)
+    figure, axes = figure_of(7.0, 5.6)
     axes.hlines(y["median"], x["lower"], x["upper"], color=BLUE, alpha=FAINT, linewidth=1)
     axes.vlines(x["median"], y["lower"], y["upper"], color=BLUE, alpha=FAINT, linewidth=1)
     axes.plot(x["median"], y["median"], "o", color=BLUE, markersize=4)
@@ -121,9 +119,9 @@ def plot_families(families: pd.DataFrame, across: str, up: str) -> Figure:
     axes.set_xlabel(f"efficiency at {across}, sd over models")
     axes.set_ylabel(f"efficiency at {up}, sd over models")
     axes.set_title(
-        f"Families at equal size and tokens; {_percent(families)} intervals", loc="left", fontsize="medium"
+        f"Families at equal size and tokens; {percent(families)} intervals", loc="left", fontsize="medium"
     )
-    return _closed(figure)
+    return closed(figure)
 
 
 def plot_tuning(tuning: pd.DataFrame) -> Figure:
@@ -139,8 +137,8 @@ def plot_tuning(tuning: pd.DataFrame) -> Figure:
     Figure
         Closed, so that a notebook shows it once.
     """
-    names, families = _in_order(tuning, SKILL), _in_order(tuning, FAMILY)
-    figure, panels = _panels(len(names), 1.0 + 0.19 * len(families), sharey=True)
+    names, families = in_order(tuning, SKILL), in_order(tuning, FAMILY)
+    figure, panels = panels_of(len(names), 1.0 + 0.19 * len(families), sharey=True)
     for axes, name in zip(panels, names, strict=True):
         table = tuning[tuning[SKILL] == name].set_index(FAMILY).loc[families[::-1]]
         rows = np.arange(len(table))
@@ -149,8 +147,8 @@ def plot_tuning(tuning: pd.DataFrame) -> Figure:
         axes.axvline(0.0, color="0.6", linewidth=0.8, zorder=0)
         axes.set_yticks(rows, list(table.index), fontsize="x-small")
         axes.set_title(_broken(name), loc="left", fontsize="medium")
-    figure.supxlabel(f"tuned less base, sd over models; {_percent(tuning)} intervals", fontsize="medium")
-    return _closed(figure)
+    figure.supxlabel(f"tuned less base, sd over models; {percent(tuning)} intervals", fontsize="medium")
+    return closed(figure)
 
 
 def plot_base_against_tuned(models: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
@@ -168,8 +166,8 @@ def plot_base_against_tuned(models: pd.DataFrame, pairs: pd.DataFrame) -> Figure
     Figure
         Closed, so that a notebook shows it once.
     """
-    names = _in_order(models, SKILL)
-    figure, panels = _panels(len(names), 3.0)
+    names = in_order(models, SKILL)
+    figure, panels = panels_of(len(names), 3.0)
     for axes, name in zip(panels, names, strict=True):
         table = models[models[SKILL] == name].set_index("model")
         own = pairs[(pairs[SKILL] == name) & (pairs["base"] != "average")]
@@ -180,8 +178,8 @@ def plot_base_against_tuned(models: pd.DataFrame, pairs: pd.DataFrame) -> Figure
         axes.axline((0.0, 0.0), slope=1.0, color="0.6", linewidth=0.8, zorder=0)
         axes.set_title(_broken(name), loc="left", fontsize="medium")
     panels[0].set_ylabel("tuned model, sd over models")
-    figure.supxlabel(f"base model, sd over models; {_percent(models)} intervals", fontsize="medium")
-    return _closed(figure)
+    figure.supxlabel(f"base model, sd over models; {percent(models)} intervals", fontsize="medium")
+    return closed(figure)
 
 
 def plot_level_curves(levels: pd.DataFrame) -> Figure:
@@ -197,8 +195,8 @@ def plot_level_curves(levels: pd.DataFrame) -> Figure:
     Figure
         Closed, so that a notebook shows it once.
     """
-    names = _in_order(levels, SKILL)
-    figure, panels = _panels(len(names), 3.2, sharey=True)
+    names = in_order(levels, SKILL)
+    figure, panels = panels_of(len(names), 3.2, sharey=True)
     for axes, name in zip(panels, names, strict=True):
         table = levels[levels[SKILL] == name].assign(width=lambda t: t["upper"] - t["lower"])
         grids = {c: table.pivot(index=TOKENS_T, columns=PARAMS_B, values=c) for c in ("median", "width")}
@@ -213,10 +211,10 @@ def plot_level_curves(levels: pd.DataFrame) -> Figure:
         axes.set_title(_broken(name), loc="left", fontsize="medium")
     panels[0].set_ylabel("trillions of tokens")
     figure.supxlabel(
-        f"lines: skill, sd over models, 0 at the centre; grey: width of its {_percent(levels)} interval",
+        f"lines: skill, sd over models, 0 at the centre; grey: width of its {percent(levels)} interval",
         fontsize="medium",
     )
-    return _closed(figure)
+    return closed(figure)
 
 
 def _apart(x: pd.DataFrame, y: pd.DataFrame, order: pd.Index) -> list[str]:
@@ -239,38 +237,13 @@ def _intervals(axes: Axes, table: pd.DataFrame, rows: Any, colour: str) -> None:
     axes.set_ylim(min(low, rows[0] - MARGIN), max(high, rows[-1] + MARGIN))
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    return plt.subplots(figsize=(width, height), layout="constrained")
-
-
-def _panels(count: int, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
-    """Return panels side by side."""
-    size = (1.2 + 2.4 * count, height)
-    figure, panels = plt.subplots(1, count, figsize=size, sharey=sharey, squeeze=False, layout="constrained")
-    return figure, list(panels[0])
-
-
-def _closed(figure: Figure) -> Figure:
-    plt.close(figure)
-    return figure
-
-
-def _in_order(table: pd.DataFrame, column: str) -> list[str]:
-    """Return the labels of a column in order of first appearance."""
-    return [str(name) for name in table[column].drop_duplicates()]
-
-
-def _percent(table: pd.DataFrame) -> str:
-    return f"{100 * float(table['prob'].iloc[0]):.4g}%"
-
-
 def _broken(name: str) -> str:
     """Return a skill's name in lines short enough for a panel's head."""
     return name.replace(" + ", "\n+ ")
 
 
 def _known(table: pd.DataFrame, name: str) -> str:
-    known = _in_order(table, SKILL)
+    known = in_order(table, SKILL)
     if name not in known:
         raise unknown_name("skill", name, known)
     return name

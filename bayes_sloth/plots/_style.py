@@ -1,0 +1,68 @@
+"""What pictures share: colours that all readers can tell apart, panels, labels."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart by every kind of colour vision; its blue and orange also in grey.
+BLUE, ORANGE = "#0072B2", "#D55E00"
+COLOURS: Final = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS: Final = ("o", "s", "^", "D", "v", "P")
+LINES: Final = ("-", "--", "-.", ":")
+BAND: Final = 0.2  # opacity of a band that others may lie over
+
+
+def figure_of(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of one panel, inches."""
+    return plt.subplots(figsize=(width, height), layout="constrained")
+
+
+def panels_of(count: int, height: float, *, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Return panels side by side."""
+    size = (1.2 + 2.4 * count, height)
+    figure, panels = plt.subplots(1, count, figsize=size, sharey=sharey, squeeze=False, layout="constrained")
+    return figure, list(panels[0])
+
+
+def grid_of(
+    count: int, width: float, height: float, *, columns: int = 4, share: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Return panels in rows of at most so many columns, inches a panel; places left over stay blank."""
+    columns = min(columns, count)
+    rows = math.ceil(count / columns)
+    figure, panels = plt.subplots(
+        rows,
+        columns,
+        figsize=(1.2 + width * columns, 0.7 + height * rows),
+        sharex=share,
+        sharey=share,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes in panels.flat[count:]:
+        axes.set_visible(False)
+    for place in range(max(count - columns, 0), count):  # what stands lowest in its column tells the units
+        panels.flat[place].tick_params(labelbottom=True)
+    return figure, list(panels.flat[:count])
+
+
+def closed(figure: Figure) -> Figure:
+    """Return a figure that a notebook shows once."""
+    plt.close(figure)
+    return figure
+
+
+def in_order(table: pd.DataFrame, column: str) -> list[str]:
+    """Return the labels of a column in order of first appearance."""
+    return [str(name) for name in table[column].drop_duplicates()]
+
+
+def percent(table: pd.DataFrame) -> str:
+    """Return the probability of a table's intervals."""
+    return f"{100 * float(table['prob'].iloc[0]):.4g}%"
