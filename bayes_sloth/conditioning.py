@@ -42,7 +42,8 @@ def condition(posterior: Posterior, new_rows: Source | Scores, *, seed: int) -> 
     efficiency and tuning, departures from the shared slopes, what a new line has of its own on single
     benchmarks, sizes and tokens not known) is drawn given the known scores by importance sampling around its
     mode; the draws themselves are weighted by how well they expected the scores, with Pareto-smoothed
-    weights, and resampled. All rows are conditioned on together: a small model's scores inform its larger sibling.
+    weights, and resampled. All rows are conditioned on together: a small model's scores inform its larger
+    sibling.
 
     Parameters
     ----------
@@ -181,10 +182,10 @@ def _labelled(data: xr.Dataset, known: NDArray[np.bool_], weights: Weights | Non
     found = data.assign(known=((MODEL, BENCHMARK), known), pareto_k=k, effective_draws=effective)
     prediction = Prediction(found)
     if weights is not None and not trusted(prediction):
+        worth = f"{effective:.0f} effective draws (Pareto k {k:.2f}, should be at most {LARGEST_K})"
         warnings.warn(
-            f"the known scores leave {effective:.0f} effective draws of the fit (Pareto k {k:.2f}, should be "
-            f"at most {LARGEST_K}): they say more than the fit's draws can follow. Refit with these rows in the "
-            "table, or condition on fewer rows at a time.",
+            f"few draws of the fit expected the known scores: {worth}. Refit with these rows in the table, "
+            "or condition on fewer rows at a time.",
             FitWarning,
             stacklevel=4,
         )

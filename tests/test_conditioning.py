@@ -1,4 +1,4 @@
-"""Forecasts given scores known already: against brute force over prior draws, and against the model itself."""
+"""Forecasts given scores known already: against brute force over many draws, and against the model itself."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def agreement(expected: np.ndarray) -> np.ndarray:
 
 @cache
 def brute_force() -> tuple[np.ndarray, np.ndarray, float]:
-    """Return mean and sd of expected scores by weighting forecasts made without the scores, and their worth."""
+    """Return mean and sd of expected scores by weighting forecasts made without any, and their worth."""
     expected = draws_of(predicted(spread_fit(20_000, 0.5), ROWS[list(LARGE)]))
     weight = np.exp(agreement(expected) - agreement(expected).max())
     weight /= weight.sum()
