@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import logsumexp
+from tqdm.auto import tqdm
 
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitError, FitWarning
@@ -22,12 +23,15 @@ from bayes_sloth.prediction import Draw, Prediction, check_seed, draws_of, forec
 from bayes_sloth.questions import Questions, questions_of
 from bayes_sloth.scores import Scores
 from bayes_sloth.tables.files import Source
+from bayes_sloth.watching import watched
 from bayes_sloth.weighting import Known, Weights, forecast_with, propose, resampled, weights_of
 
 Floats = NDArray[np.float64]
 
 # Above this an importance-sampling average does not settle, however many the draws.
 LARGEST_K: Final = 0.7
+# Draws between two steps of the progress bar.
+BLOCK: Final = 500
 # Below this the ends of a 90% interval rest on a handful of draws.
 FEWEST_DRAWS: Final = 100
 
@@ -143,8 +147,8 @@ def _given_scores(
     draws = jax.vmap(lambda draw, key: with_priors(draw, posterior.spec.priors, key))(draws, each[0])
     model, benchmark = np.nonzero(~np.isnan(score))
     known = Known(jnp.asarray(model), jnp.asarray(benchmark), jnp.asarray(score[model, benchmark]))
-    effects, found = propose(questions, draws, known, each[1], spec=posterior.spec)
-    log_weights = np.nan_to_num(np.asarray(found), nan=-np.inf)
+    effects, found = _proposals(questions, posterior, draws, known, each[1])
+    log_weights = np.nan_to_num(found, nan=-np.inf)
     if not np.isfinite(log_weights).any(axis=1).all():
         raise FitError("some known scores are impossible in the fit: check that they are shares in [0, 1].")
     weights = weights_of(logsumexp(log_weights, axis=1))
@@ -152,6 +156,23 @@ def _given_scores(
     kept = {name: value[draw] for name, value in draws.items()}
     values = forecast_with(questions, kept, effects[draw, proposal], each[2], spec=posterior.spec)
     return (np.asarray(values[0]), np.asarray(values[1])), weights
+
+
+def _proposals(
+    questions: Questions, posterior: Posterior, draws: Draw, known: Known, keys: jax.Array
+) -> tuple[Floats, Floats]:
+    """Return what `propose` returns, a block of draws at a time, so that progress can be seen."""
+    count = keys.shape[0]
+    size = min(BLOCK, count)
+    whole, parts = {name: np.asarray(value) for name, value in draws.items()}, []
+    for start in tqdm(range(0, count, size), desc="conditioning", disable=not watched(), leave=False):
+        block = np.arange(start, start + size) % count  # the last one is filled with the first draws
+        chosen = {name: value[block] for name, value in whole.items()}
+        parts.append(propose(questions, chosen, known, keys[block], spec=posterior.spec))
+    effects, found = (
+        np.concatenate([np.asarray(p) for p in each])[:count] for each in zip(*parts, strict=True)
+    )
+    return effects, found
 
 
 def trusted(prediction: Prediction) -> bool:
