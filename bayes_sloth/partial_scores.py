@@ -113,7 +113,7 @@ def _parts(source: Source, fitted: Scores) -> tuple[pd.DataFrame, list[str], Flo
 
 def _refuse_fitted(partial: KnownScores, fitted: Scores) -> None:
     """Refuse scores of models in the fit, which would count twice."""
-    scored = ~np.isnan(partial.score).all(axis=1)
+    scored = [not np.isnan(row).all() for row in partial.score]
     twice = [
         name for name, has in zip(partial.models[MODEL], scored, strict=True) if has and name in fitted.models
     ]

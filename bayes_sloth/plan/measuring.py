@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -226,7 +226,7 @@ def _check_question(asked: KnownScores, target: str, names: list[str]) -> None:
         raise InputError(f"the model's score on {target} is known already: choose another target.")
 
 
-def _are_names(candidates: object) -> bool:
+def _are_names(candidates: object) -> TypeGuard[Sequence[str]]:
     """Return whether candidates are names of benchmarks; one string alone is a path, as everywhere."""
     if isinstance(candidates, str | Mapping | pd.DataFrame) or not isinstance(candidates, Sequence):
         return False
