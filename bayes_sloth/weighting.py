@@ -23,11 +23,11 @@ Values = Any
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Of a draw's own effects; their average weight scatters a quarter as much as one weight would.
-PROPOSALS: Final = 16
+# Of a draw's own effects; their average weight scatters a third as much as one weight would.
+PROPOSALS: Final = 8
 BATCH: Final = 50
 # Newton's method from the prior's mode; scores far off take most of these, others three.
-NEWTON_STEPS: Final = 12
+NEWTON_STEPS: Final = 8
 STEP_LENGTHS: Final = (1.0, 0.5, 0.2, 0.05, 0.0)
 # Tails of the proposals, heavier than those of any posterior of normal effects.
 DEGREES: Final = 8.0
@@ -126,11 +126,8 @@ def _proposed(
         law = score_law_of(questions, draw, unskilled, everywhere, spec)[1]
         return law.log_prob(observed)[place].sum()
 
-    mode = _mode(blank, added, log_likelihood)
-    curvature = _slopes(log_likelihood, added(mode))[1]
-    _, stretch, directions = jnp.linalg.svd(
-        jnp.sqrt(curvature)[:, None] * jax.jacfwd(added)(mode), full_matrices=False
-    )
+    mode, jacobian, curvature = _mode(blank, added, log_likelihood)
+    _, stretch, directions = jnp.linalg.svd(jnp.sqrt(curvature)[:, None] * jacobian, full_matrices=False)
     scale = 1 / jnp.sqrt(1 + stretch**2)
     noise_key, free_key = jax.random.split(key)
     law = dist.MultivariateStudentT(DEGREES, jnp.zeros(scale.size), jnp.eye(scale.size))
@@ -156,22 +153,30 @@ def _slopes(log_likelihood: Any, logits: Values) -> tuple[Values, Values]:
     return slope, jnp.maximum(-bend, 0.0)
 
 
-def _mode(start: Values, added: Any, log_likelihood: Any) -> Values:
-    """Return the most probable effects, by Newton's method with the best of a few lengths of each step."""
+def _mode(start: Values, added: Any, log_likelihood: Any) -> tuple[Values, Values, Values]:
+    """Return the most probable effects, by Newton's method with the best of a few lengths of each step.
+
+    With them come, as they were before the last step, the logits' Jacobian and the likelihood's curvature.
+    """
 
     def log_density(effects: Values) -> Values:
         return log_likelihood(added(effects)) - 0.5 * effects @ effects
 
-    def better(_: Values, effects: Values) -> Values:
-        logits, jacobian = added(effects), jax.jacfwd(added)(effects)
-        slope, curvature = _slopes(log_likelihood, logits)
+    def better(_: Values, state: tuple[Values, Values, Values]) -> tuple[Values, Values, Values]:
+        effects = state[0]
+        jacobian = jax.jacfwd(added)(effects)
+        slope, curvature = _slopes(log_likelihood, added(effects))
         hessian = jnp.eye(effects.size) + jacobian.T @ (curvature[:, None] * jacobian)
         step = jax.scipy.linalg.solve(hessian, jacobian.T @ slope - effects, assume_a="pos")
         tried = effects + jnp.array(STEP_LENGTHS)[:, None] * step
         density = jax.vmap(log_density)(tried)
-        return tried[jnp.argmax(jnp.where(jnp.isnan(density), -jnp.inf, density))]
+        best = jnp.argmax(jnp.where(jnp.isnan(density), -jnp.inf, density))
+        return tried[best], jacobian, curvature
 
-    return jax.lax.fori_loop(0, NEWTON_STEPS, better, start)
+    scores = jax.eval_shape(added, start).size
+    blank = (start, jnp.zeros((scores, start.size)), jnp.zeros(scores))
+    found: tuple[Values, Values, Values] = jax.lax.fori_loop(0, NEWTON_STEPS, better, blank)
+    return found
 
 
 @partial(jax.jit, static_argnames=("spec",))
