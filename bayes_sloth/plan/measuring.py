@@ -79,7 +79,8 @@ def measure(
     Returns
     -------
     DataFrame
-        Most reduction per cost first. Columns candidate; sd_before, sd_after (of the target score, a share),
+        Most reduction per cost first; a candidate that tells nothing comes out at 0 or, by what its curve
+        costs, a little below. Columns candidate; sd_before, sd_after (of the target score, a share),
         width_before, width_after (of its interval), prob; reduction of the sd and its Monte Carlo error;
         cost; reduction_per_cost and error_per_cost.
 
