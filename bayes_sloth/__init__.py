@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bayes_sloth.calibration import calibrate as calibrate
     from bayes_sloth.checking import check as check
     from bayes_sloth.checks.prior import prior_predictive as prior_predictive
+    from bayes_sloth.conditioning import condition as condition
     from bayes_sloth.datasets import load_leaderboard as load_leaderboard
     from bayes_sloth.errors import BayesSlothError as BayesSlothError
     from bayes_sloth.errors import FitError as FitError
@@ -55,6 +56,7 @@ _HOMES = {
     "Scores": "scores",
     "calibrate": "calibration",
     "check": "checking",
+    "condition": "conditioning",
     "evaluate": "evaluation",
     "fit": "fitting",
     "intervals": "prediction",

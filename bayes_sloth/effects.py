@@ -169,7 +169,7 @@ def specific_to(draw: Mapping[str, Values], line: Values, benchmarks: int) -> Va
     return jnp.zeros((line.size, benchmarks)) if effect is None else effect[line]
 
 
-def drawn_specific(lines: AskedLines, effect: Values, scale: Values, key: jax.Array) -> Values:
+def drawn_specific(lines: AskedLines, effect: Values, scale: Values, noise: Values) -> Values:
     """Return the specific effects of models asked about, drawn for lines that were not fitted.
 
     Parameters
@@ -180,15 +180,15 @@ def drawn_specific(lines: AskedLines, effect: Values, scale: Values, key: jax.Ar
         One draw of the fitted lines' effects.
     scale : array, dims (benchmark)
         Of the effects.
-    key : random key
-        Of the draw; models of one line share it.
+    noise : array, dims (line, benchmark)
+        Standard normal variables; models of one line share them.
 
     Returns
     -------
     array, dims (model, benchmark)
         In logits.
     """
-    new = scale * jax.random.normal(key, (lines.fitted.size, scale.size)) + _where(lines.beside, effect)
+    new = scale * noise + _where(lines.beside, effect)
     own = jnp.where((lines.fitted >= 0)[:, None], effect[lines.fitted], new)
     return handed_on(own, lines.base)[lines.model]
 

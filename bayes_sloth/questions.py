@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
@@ -47,12 +47,12 @@ class Drawable:
     lower: Floats
     size_effect: float
 
-    def drawn(self, fitted: Values, moved: Values, key: jax.Array) -> Values:
-        """Return the covariate with its unknown entries drawn, given one draw of the fitted models'."""
+    def filled(self, fitted: Values, moved: Values, noise: Values) -> Values:
+        """Return the covariate, unknown entries made from white noise, given a draw of the fitted ones."""
         if self.missing.size == 0:
             return jnp.asarray(self.value)
-        noise = jnp.asarray(self.lower) @ jax.random.normal(key, (self.missing.size,))
-        filled = jnp.asarray(self.value).at[self.missing].set(jnp.asarray(self.weights) @ fitted + noise)
+        own = jnp.asarray(self.lower) @ noise
+        filled = jnp.asarray(self.value).at[self.missing].set(jnp.asarray(self.weights) @ fitted + own)
         return filled + jnp.where(jnp.zeros(self.value.size).at[self.missing].set(1.0) > 0, moved, 0.0)
 
 
@@ -96,6 +96,23 @@ class Questions:
     deviation_lower: Floats
     items: Floats
     pivot: Floats
+
+    @property
+    def argument(self) -> Questions:
+        """Return the same without names, which compiled programs neither need nor may differ by."""
+        return replace(self, new_families=("",) * len(self.new_families))
+
+    def with_items(self, items: Floats) -> Questions:
+        """Return the same with other item counts, dims (model or 1, benchmark)."""
+        return replace(self, items=items)
+
+
+# Questions are arguments of compiled programs: those of one shape share a program.
+for _kind in (AskedLines, Drawable, Questions):
+    _names = [entry.name for entry in fields(_kind)]
+    jax.tree_util.register_dataclass(
+        _kind, [n for n in _names if n != "new_families"], [n for n in _names if n == "new_families"]
+    )
 
 
 def questions_of(design: Design, fitted: pd.DataFrame, asked: pd.DataFrame, scores: Scores) -> Questions:

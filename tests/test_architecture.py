@@ -38,7 +38,10 @@ ORDER = (
     # what a fit says
     *(
         "questions",
+        "partial_scores",
+        "local_effects",
         "prediction",
+        "weighting",
         "conditioning",
         "metrics",
         "checks",
@@ -90,7 +93,9 @@ MAY_LOAD_JAX |= {
 }
 MAY_LOAD_JAX |= {
     "questions",
+    "local_effects",
     "prediction",
+    "weighting",
     "conditioning",
     "checks",
     "checking",

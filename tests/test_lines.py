@@ -20,9 +20,9 @@ DRAWS = 4000
 def drawn(family: list[int], instruct: list[float], seed: int = 0) -> np.ndarray:
     """Return draws of models asked about, dims (draw, model, benchmark), for a fit with known effects."""
     asked = asked_lines(lines_in(FAMILY, INSTRUCT), np.array(family), np.array(instruct))
-    keys = jax.random.split(jax.random.key(seed), DRAWS)
+    noise = jax.random.normal(jax.random.key(seed), (DRAWS, asked.fitted.size, SCALE.size))
     return np.asarray(
-        jax.vmap(lambda key: drawn_specific(asked, jnp.asarray(EFFECT), jnp.asarray(SCALE), key))(keys)
+        jax.vmap(lambda n: drawn_specific(asked, jnp.asarray(EFFECT), jnp.asarray(SCALE), n))(noise)
     )
 
 

@@ -60,7 +60,7 @@ def test_known_covariates_are_scaled_as_the_fitted_ones() -> None:
     assert found.log_size.value[0] == pytest.approx(DESIGN.log_size.value[fitted])
     assert found.log_tokens.value[0] == pytest.approx(DESIGN.log_tokens.value[fitted])
     assert found.log_size.missing.size == found.log_tokens.missing.size == 0
-    drawn = found.log_size.drawn(DESIGN.log_size.value, 0.0, jax.random.key(0))
+    drawn = found.log_size.filled(DESIGN.log_size.value, 0.0, np.zeros(0))
     np.testing.assert_array_equal(drawn, found.log_size.value)
 
 
@@ -71,8 +71,8 @@ def test_unknown_covariates_are_drawn_and_known_ones_stay() -> None:
         )
     )
     assert found.log_tokens.missing.tolist() == [0, 1]
-    keys = jax.random.split(jax.random.key(1), 2000)
-    drawn = np.asarray(jax.vmap(lambda key: found.log_tokens.drawn(DESIGN.log_tokens.value, 0.0, key))(keys))
+    noise = jax.random.normal(jax.random.key(1), (2000, 2))
+    drawn = np.asarray(jax.vmap(lambda n: found.log_tokens.filled(DESIGN.log_tokens.value, 0.0, n))(noise))
     assert (drawn[:, 2] == found.log_tokens.value[2]).all()
     sd = np.sqrt(np.diag(found.log_tokens.lower @ found.log_tokens.lower.T))
     np.testing.assert_allclose(drawn[:, :2].std(0), sd, rtol=0.1)  # six standard errors of 2,000 draws
@@ -85,9 +85,9 @@ def test_unknown_covariates_are_drawn_and_known_ones_stay() -> None:
 
 def test_unknown_tokens_move_with_the_drawn_size() -> None:
     found = questions(rows({"family": "new", "tokens_t": None}, {"family": "yi"})).log_tokens
-    key, shift = jax.random.key(0), np.array([0.3, 0.3])
-    moved = np.asarray(found.drawn(DESIGN.log_tokens.value, shift, key))
-    still = np.asarray(found.drawn(DESIGN.log_tokens.value, 0.0, key))
+    noise, shift = np.array([0.5]), np.array([0.3, 0.3])
+    moved = np.asarray(found.filled(DESIGN.log_tokens.value, shift, noise))
+    still = np.asarray(found.filled(DESIGN.log_tokens.value, 0.0, noise))
     np.testing.assert_allclose(moved - still, [0.3, 0.0], atol=1e-12)  # a known value never moves
 
 
