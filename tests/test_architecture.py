@@ -38,6 +38,7 @@ ORDER = (
     # what a fit says
     *(
         "questions",
+        "outlooks",
         "prediction",
         "conditioning",
         "metrics",
@@ -78,6 +79,7 @@ MAY_LOAD_JAX |= {
 }
 MAY_LOAD_JAX |= {
     "questions",
+    "outlooks",
     "prediction",
     "conditioning",
     "checks",

@@ -24,7 +24,7 @@ from fits import (
 import bayes_sloth as bs
 from bayes_sloth.errors import InputError
 from bayes_sloth.expectation import expected_scores
-from bayes_sloth.prediction import REPEATS
+from bayes_sloth.outlooks import REPEATS
 
 COLUMNS = [
     "model",
