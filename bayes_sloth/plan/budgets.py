@@ -121,7 +121,7 @@ def affordable_tokens(flops: float, params_b: Any, inference_tokens_t: float = 0
 
     Examples
     --------
-    >>> round(affordable_tokens(6e23, 10.0), 6)
+    >>> float(affordable_tokens(6e23, 10.0).round(6))
     10.0
     """
     return (flops / (TRAINING * np.asarray(params_b)) - inference_tokens_t * INFERENCE / TRAINING)[()]

@@ -54,7 +54,7 @@ class Target:
     >>> box = Box((1.0, 7.0), (0.3, 2.0))
     >>> found = ("a (base)", {"MMLU": 0.7}, 0.9, "score", "2T tokens", box, None, (None, None))
     >>> Target(*found, curve.assign(extrapolates=False), pd.DataFrame()).verdict
-    'not reachable within the data's range (1B to 7B parameters, 0.3T to 2T tokens): at most P = 0.400, at 7B'
+    "not reachable within the data's range (1B to 7B parameters, 0.3T to 2T tokens): at most P = 0.400, at 7B"
     """
 
     family: str
@@ -127,10 +127,10 @@ def tables(
     Examples
     --------
     >>> import xarray as xr
-    >>> score = xr.DataArray(np.full((1, 9, 1, 1), 0.8), dims=("chain", "draw", MODEL, BENCHMARK))
-    >>> labels = {MODEL: ["a"], BENCHMARK: ["MMLU"], "params_b": (MODEL, [7.0]), "tokens_t": (MODEL, [2.0])}
-    >>> drawn = Prediction(score.to_dataset(name="score").assign_coords(labels))
-    >>> tables(drawn, {"MMLU": 0.7}, "score", Box((1.0, 9.0), (1.0, 2.0)))[0]["prob"].tolist()
+    >>> score = xr.DataArray(np.full((1, 9, 1, 1), 0.8), dims=("chain", "draw", "model", "benchmark"))
+    >>> labels = {"benchmark": ["MMLU"], "params_b": ("model", [7.0]), "tokens_t": ("model", [2.0])}
+    >>> drawn = score.to_dataset(name="score").assign_coords(labels)
+    >>> tables(Prediction(drawn), {"MMLU": 0.7}, "score", Box((1.0, 9.0), (1.0, 2.0)))[0]["prob"].tolist()
     [1.0]
     """
     draws = prediction.data[kind].sel({BENCHMARK: list(wanted)}).values
