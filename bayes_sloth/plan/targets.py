@@ -136,7 +136,7 @@ def tables(
     draws = prediction.data[kind].sel({BENCHMARK: list(wanted)}).values
     place = {name: prediction.data[name].values.astype(float) for name in (PARAMS_B, TOKENS_T)}
     reached: NDArray[np.bool_] = np.asarray(draws >= list(wanted.values()), dtype=bool)
-    joint, joint_error = probability_and_error(reached.all(axis=3))
+    joint, joint_error = probability_and_error(np.asarray(reached.all(axis=3)))
     curve = pd.DataFrame(
         {
             **place,

@@ -1,0 +1,127 @@
+"""The paper's compute-optimal table: published, from the basic Sloth fitted here, and our posterior.
+
+    BAYES_SLOTH_PAPER_DATA=folder python benchmarks/allocation.py [--fit FILE] [--keep FILE] [--csv FILE]
+
+For each budget, the size and tokens that make the most of Reasoning and of Knowledge inside the data's range.
+The basic Sloth is fitted to the authors' joint table and its skills are rotated by oblique geomin; nothing in
+its splits depends on a family. Ours is a full posterior of the same table (`--fit` reads one that `--keep` or
+`loadings.py` kept): the split of least expected regret for the shared law, the interval of the best
+size, and the expected regret of the published split, in standard deviations of the skill over models.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from loadings import NAMES, matched, published
+from sampling import TABLES, scores_of
+
+import bayes_sloth as bs
+from bayes_sloth.alignment import align, order_and_signs
+from bayes_sloth.growing import grown
+from bayes_sloth.laws import PublishedSloth
+from bayes_sloth.laws.rows import whole_table
+from bayes_sloth.plan.allocations import judged, regrets
+from bayes_sloth.plan.budgets import Box, box_of, splits
+from bayes_sloth.skill_tables import Skills
+
+SEED = 42  # the authors' own
+STEPS = 4001  # of the published kind of optimum: sizes 0.2% apart
+OURS = 81  # sizes for each draw of ours
+SKILLS = NAMES[:2]
+# Maia Polo et al. (2024), v5, table of compute-optimal models: FLOPs, then billions and trillions.
+TABLE: dict[float, dict[str, tuple[float, float]]] = {
+    1.00e21: {"Reasoning": (0.93, 0.18), "Knowledge": (0.16, 1.04)},
+    5.78e21: {"Reasoning": (5.36, 0.18), "Knowledge": (0.16, 6.02)},
+    3.346e22: {"Reasoning": (30.98, 0.18), "Knowledge": (0.37, 15.0)},
+    1.936e23: {"Reasoning": (72.0, 0.45), "Knowledge": (2.15, 15.0)},
+    1.12005e24: {"Reasoning": (72.0, 2.59), "Knowledge": (12.44, 15.0)},
+    6.48e24: {"Reasoning": (72.0, 15.0), "Knowledge": (72.0, 15.0)},
+}
+
+
+def basic_slopes(scores: bs.Scores) -> np.ndarray:
+    """Return what log tokens, log size and their product add to the basic Sloth's skills, rotated and named.
+
+    Dims (term, skill), the skills in the order of `NAMES`.
+    """
+    rows = whole_table(scores)
+    law = PublishedSloth(skills=len(NAMES), link="logistic", family=True)
+    found = {name: value[0].astype(float) for name, value in law.learnt(rows, seed=SEED).items()}
+    terms = rows.recipes.terms
+    theta = np.concatenate([terms, rows.recipes.groups(family=True)], axis=1) @ found["skill"]
+    covariance = np.cov(theta.T, bias=True)
+    turned = align(found["loading"].T[None], covariance[None], "geomin")
+    theirs = published().fillna(0.0).reindex(scores.benchmarks).to_numpy()
+    order, sign = order_and_signs(turned.reference, theirs)
+    return np.asarray((found["skill"][: terms.shape[1]] @ turned.to_skills[0])[:, order] * sign)
+
+
+def reproduced(scores: bs.Scores, box: Box) -> pd.DataFrame:
+    """Return the basic Sloth's best splits, a row a budget and skill."""
+    slopes, rows = basic_slopes(scores), []
+    for flops in TABLE:
+        ways = splits(box, flops, 0.0, STEPS)
+        size, tokens = (np.log(ways[name].to_numpy()) for name in ("params_b", "tokens_t"))
+        grows = np.stack([tokens, size, size * tokens], axis=1) @ slopes
+        for place, skill in enumerate(SKILLS):
+            best = judged(grows[None, None, :, place], ways, 0.9)["optimum"].set_index("quantity")["median"]
+            row = {"flops": flops, "skill": skill}
+            rows.append(row | {"basic_b": best["params_b"], "basic_t": best["tokens_t"]})
+    return pd.DataFrame(rows)
+
+
+def ours(skills: Skills, box: Box) -> pd.DataFrame:
+    """Return our splits for the shared law, and the regret of the published ones; rows as above."""
+    rows = []
+    for flops, wanted in TABLE.items():
+        ways = splits(box, flops, 0.0, OURS)
+        inside = ~ways["extrapolates"].to_numpy()
+        added = grown(skills, ways["params_b"].to_numpy(), ways["tokens_t"].to_numpy())
+        for skill in SKILLS:
+            values = added.sel(skill=skill).values
+            told = judged(values, ways, 0.9)
+            regret = told["choices"]["regret"].to_numpy()
+            chosen = int(np.flatnonzero(inside)[np.argmin(regret[inside])])
+            size = told["optimum"].set_index("quantity").loc["params_b"]
+            nearest = int(np.argmin(np.abs(np.log(ways["params_b"] / wanted[skill][0]))))
+            row = {"flops": flops, "skill": skill, "ours_b": ways["params_b"][chosen]}
+            row |= {"ours_t": ways["tokens_t"][chosen], "b_lower": size["lower"], "b_upper": size["upper"]}
+            published_regret = regrets(values, inside)[..., nearest].mean()
+            rows.append(row | {"regret": regret[chosen], "regret_published": published_regret})
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    """Print published, reproduced and our splits side by side."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--fit", type=Path)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--only-basic", action="store_true", help="no posterior of ours")
+    parser.add_argument("--csv", type=Path)
+    options = parser.parse_args()
+    scores = scores_of("joint")
+    box = box_of(scores)
+    names = ["published_b", "published_t"]
+    rows = [
+        {"flops": flops, "skill": skill} | dict(zip(names, wanted[skill], strict=True))
+        for flops, wanted in TABLE.items()
+        for skill in SKILLS
+    ]
+    table = pd.DataFrame(rows).merge(reproduced(scores, box))
+    if not options.only_basic:
+        fit = bs.load(options.fit) if options.fit else bs.fit(scores, TABLES["joint"], seed=0)
+        if options.keep:
+            fit.save(options.keep)
+        table = table.merge(ours(matched(bs.skills(fit)), box))
+    print(f"inside {box}")
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    if options.csv:
+        table.to_csv(options.csv, index=False)
+
+
+if __name__ == "__main__":
+    main()
