@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from fits import compiled_quickly, map_fit
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bayes_sloth as bs
@@ -70,7 +70,7 @@ def foreseen(posterior: bs.Posterior, rows: pd.DataFrame, *, seed: int) -> xr.Da
 # --- what sizes and tokens cost ---
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     flops=st.floats(21.5, 24.5),
     used=st.sampled_from([0.0, 0.5]),
@@ -244,7 +244,7 @@ def spent(objective: object = "MMLU", flops: float = 1e23, **options: object) ->
         return bs.plan.allocate(map_fit(), "llama-2", flops, aim, seed=0, **options)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     peak=st.floats(-2.5, 4.5),
     width=st.floats(0.1, 5.0),

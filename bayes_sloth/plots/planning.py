@@ -67,7 +67,7 @@ def plot_target(target: Target) -> Figure:
         _shade(axes, curve)
         if target.size is not None:
             axes.axvline(target.size, color=ORANGE, linewidth=1)
-    top.legend(loc="best", fontsize="small", frameon=False)
+    top.legend(loc="best", fontsize="small", framealpha=1.0, edgecolor="white")
     _log_sizes(panels[-1, 0])
     panels[-1, 0].set_xlabel("billions of parameters; grey: outside the data's range")
     figure.suptitle(_wrapped(f"{target.question}:\n{target.verdict}"), fontsize="medium", ha="left", x=0.02)
@@ -108,7 +108,7 @@ def plot_allocation(allocation: Allocation) -> Figure:
     for axes in (top, bottom):
         _shade(axes, table)
         axes.axvline(allocation.params_b, color=ORANGE, linewidth=1)
-    top.legend(loc="best", fontsize="small", frameon=False)
+    top.legend(loc="best", fontsize="small", framealpha=1.0, edgecolor="white")
     bottom.set_xscale("log")
     shown = table.iloc[np.unique(np.linspace(0, len(table) - 1, TICKS).astype(int))]
     places = zip(shown[PARAMS_B], shown[TOKENS_T], strict=True)
