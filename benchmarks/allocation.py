@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from loadings import NAMES, matched, published
+from paper import Setting, paper_folder, paper_table
 from sampling import TABLES, scores_of
 
 import bayes_sloth as bs
@@ -43,6 +44,14 @@ TABLE: dict[float, dict[str, tuple[float, float]]] = {
     1.12005e24: {"Reasoning": (72.0, 2.59), "Knowledge": (12.44, 15.0)},
     6.48e24: {"Reasoning": (72.0, 15.0), "Knowledge": (72.0, 15.0)},
 }
+
+
+def basic_table() -> bs.Scores:
+    """Return the rows that the paper interprets: complete, of families with two models or more."""
+    folder = paper_folder()
+    if folder is None:
+        raise SystemExit("set BAYES_SLOTH_PAPER_DATA to a folder with the authors' data_v2.csv")
+    return Setting("joint", 1).scores(paper_table(folder))
 
 
 def basic_slopes(scores: bs.Scores) -> np.ndarray:
@@ -122,7 +131,7 @@ def main() -> None:
     parser.add_argument("--only-basic", action="store_true", help="no posterior of ours")
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
-    scores = scores_of("joint")
+    scores = basic_table()
     box = box_of(scores)
     names = ["published_b", "published_t"]
     rows = [
@@ -132,7 +141,8 @@ def main() -> None:
     ]
     table = pd.DataFrame(rows).merge(reproduced(scores, box))
     if not options.only_basic:
-        fit = bs.load(options.fit) if options.fit else bs.fit(scores, TABLES["joint"], seed=0)
+        every = scores_of("joint")
+        fit = bs.load(options.fit) if options.fit else bs.fit(every, TABLES["joint"], seed=0)
         if options.keep:
             fit.save(options.keep)
         table = table.merge(ours(matched(bs.skills(fit)), box))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+import allocation
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ import xarray as xr
 from fits import compiled_quickly, map_fit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from paper_tables import needs_paper_data
 
 import bayes_sloth as bs
 from bayes_sloth.plan import allocating, reaching
@@ -337,6 +339,7 @@ def test_luck_of_single_models_is_no_part_of_prospects() -> None:
     assert (np.abs(skill[:, 2] - skill[:, 0]).std(axis=0) > 0).all()  # how the family goes on is not known
 
 
+@pytest.mark.filterwarnings("ignore:a point estimate")
 def test_a_skill_is_an_objective_in_its_own_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """Z = (theta - mean) M, of skills that are handed over."""
     fit = map_fit()
@@ -358,6 +361,18 @@ def test_a_skill_is_an_objective_in_its_own_units(monkeypatch: pytest.MonkeyPatc
     assert "skill" in told.objective
     with pytest.raises(bs.InputError, match="skills are of another fit"):
         bs.plan.allocate(replace(fit), "llama-2", 1e23, "MMLU", skills=found, seed=0)
+
+
+@needs_paper_data
+@pytest.mark.slow  # a published law is trained to its end
+def test_the_papers_compute_optimal_models_come_out_of_a_refit() -> None:
+    """To the digits that were published."""
+    scores = allocation.basic_table()
+    found = allocation.reproduced(scores, box_of(scores)).set_index(["flops", "skill"])
+    assert len(found) == 12
+    for (flops, skill), row in found.iterrows():  # type: ignore[misc]
+        wanted = allocation.TABLE[flops][skill]
+        assert (row["basic_b"], row["basic_t"]) == pytest.approx(wanted, rel=0.005)
 
 
 # --- pictures ---

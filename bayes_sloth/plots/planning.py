@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from bayes_sloth.names import BENCHMARK, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.allocations import Allocation
@@ -113,7 +113,7 @@ def plot_allocation(allocation: Allocation) -> Figure:
     shown = table.iloc[np.unique(np.linspace(0, len(table) - 1, TICKS).astype(int))]
     places = zip(shown[PARAMS_B], shown[TOKENS_T], strict=True)
     bottom.set_xticks(shown[PARAMS_B], [f"{size:.3g}B\n{tokens:.3g}T" for size, tokens in places])
-    bottom.xaxis.set_minor_formatter(NullFormatter())
+    bottom.xaxis.set_minor_locator(NullLocator())
     bottom.set_xlabel("parameters and training tokens of a split; grey: outside the data's range")
     figure.suptitle(_wrapped(allocation.question), fontsize="medium", ha="left", x=0.02)
     return _closed(figure)
