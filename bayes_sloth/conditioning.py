@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 
-from bayes_sloth.design import design_of
+from bayes_sloth.asking import Draw, check_seed, draws_of, placed
 from bayes_sloth.errors import FitError, FitWarning
 from bayes_sloth.local_effects import with_priors
 from bayes_sloth.names import BENCHMARK, MODEL
 from bayes_sloth.partial_scores import KnownScores, read_partial
 from bayes_sloth.posterior import Posterior
-from bayes_sloth.prediction import Draw, Prediction, check_seed, draws_of, forecast_data, order_of, predict
-from bayes_sloth.questions import Questions, questions_of
+from bayes_sloth.prediction import Prediction, forecast_data, predict
+from bayes_sloth.questions import Questions
 from bayes_sloth.scores import Scores
 from bayes_sloth.tables.files import Source
 from bayes_sloth.watching import watched
@@ -118,24 +118,14 @@ def conditioned(posterior: Posterior, partial: KnownScores, *, seed: int) -> Pre
     scores, known = posterior.scores, ~np.isnan(partial.score)
     if not known.any():
         return _labelled(predict(posterior, partial.models, seed=seed).data, known, None)
-    order = order_of(partial.models)
-    draws, sizes = draws_of(posterior)
-    questions = _questions(posterior, scores, partial, order)
-    found, weights = _given_scores(questions, posterior, draws, partial.score[order], seed)
-    expected, score = (values[:, np.argsort(order)] for values in found)
+    asked, (draws, sizes) = placed(posterior, partial.models), draws_of(posterior)
+    items = partial.items[asked.order]  # the known scores' own
+    questions = asked.questions.argument
+    questions = questions.with_items(np.where(np.isnan(items), questions.items, items))
+    found, weights = _given_scores(questions, posterior, draws, partial.score[asked.order], seed)
+    expected, score = (values[:, asked.back] for values in found)
     score = np.where(known, partial.score, score)
     return _labelled(forecast_data(expected, score, partial.models, scores, sizes), known, weights)
-
-
-def _questions(
-    posterior: Posterior, scores: Scores, partial: KnownScores, order: NDArray[np.int64]
-) -> Questions:
-    """Return the models asked about as a fit sees them, with the known scores' own item counts."""
-    asked = partial.models.iloc[order].reset_index(drop=True)
-    design = design_of(scores, posterior.spec.anchors or ())
-    questions = questions_of(design, scores.metadata, asked, scores).argument
-    items = partial.items[order]
-    return questions.with_items(np.where(np.isnan(items), questions.items, items))
 
 
 def _given_scores(

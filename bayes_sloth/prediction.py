@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.design import design_of
+from bayes_sloth.asking import BATCH, Draw, asked_of, check_seed, draws_of
 from bayes_sloth.errors import InputError
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
-from bayes_sloth.model import BenchmarkCurve
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.posterior import Posterior
-from bayes_sloth.questions import Questions, questions_of
-from bayes_sloth.reading import read_models
+from bayes_sloth.questions import Questions
 from bayes_sloth.scores import Scores
+from bayes_sloth.spec import ModelSpec
 
 Values = Any
-Draw = dict[str, Values]
-
-# A point estimate is one draw; the rest of a forecast is still uncertain, and needs many.
-REPEATS: Final = 2000
-BATCH: Final = 50
-SITES: Final = (
-    *(
-        "size_curvature",
-        "token_curvature",
-        "slope",
-        "skill_mean",
-        "family_scale",
-        "family_correlation",
-        "efficiency",
-        "inheritance",
-    ),
-    *("tuning", "tuning_slope", "tuning_scale", "family_tuning", "deviation_scale", "deviation"),
-    *("specific", "specific_scale"),
-    *("log_size", "log_tokens", "moe_weight", "misfit", "tail", *BenchmarkCurve._fields),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,26 +93,12 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     """
     check_seed("predict", seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    scores = posterior.scores
-    rows = models.metadata if isinstance(models, Scores) else read_models(models, known=scores.families)
-    order = order_of(rows)
-    asked = rows.iloc[order].reset_index(drop=True)
-    design = design_of(scores, posterior.spec.anchors or ())
+    asked = asked_of(posterior, models)
     draws, sizes = draws_of(posterior)
-    found = _simulated(questions_of(design, scores.metadata, asked, scores), posterior, draws, seed)
-    expected, score = (values[:, np.argsort(order)] for values in found)
-    return Prediction(forecast_data(expected, score, rows, scores, sizes))
-
-
-def check_seed(verb: str, seed: object) -> None:
-    """Refuse what no random numbers start from; the message names the verb."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise InputError(f"{verb}: seed is {seed!r}: give a whole number from 0 to 2**32 - 1.")
-
-
-def order_of(rows: pd.DataFrame) -> NDArray[np.int64]:
-    """Return the order of names, in which models are drawn: numbers do not depend on the rows' order."""
-    return np.argsort(rows[MODEL].to_numpy(dtype=str), kind="stable")
+    keys = jax.random.split(jax.random.key(seed), draws["skill_mean"].shape[0])
+    found = _forecasts(asked.questions.argument, draws, keys, spec=posterior.spec)
+    expected, score = (np.asarray(values)[:, asked.back] for values in found)
+    return Prediction(forecast_data(expected, score, asked.rows, posterior.scores, sizes))
 
 
 def intervals(prediction: Prediction, prob: float = 0.9, *, kind: str = "score") -> pd.DataFrame:
@@ -190,29 +155,6 @@ def intervals(prediction: Prediction, prob: float = 0.9, *, kind: str = "score")
     )
 
 
-def draws_of(posterior: Posterior) -> tuple[Draw, tuple[int, int]]:
-    """Return the draws that a forecast needs, one a row; a point estimate is repeated.
-
-    Parameters
-    ----------
-    posterior : Posterior
-        A fit.
-
-    Returns
-    -------
-    draws : dict of str to array
-        With the axis of draws first.
-    sizes : tuple of int
-        Chains, and draws of each.
-    """
-    group = posterior.data["posterior"].dataset
-    found = {name: group[name].values for name in SITES if name in group}
-    if posterior.draws == 1:
-        found = {name: np.repeat(value, REPEATS, axis=1) for name, value in found.items()}
-    sizes = found["skill_mean"].shape[:2]
-    return {name: jnp.asarray(value.reshape(-1, *value.shape[2:])) for name, value in found.items()}, sizes
-
-
 def forecast_data(
     expected: NDArray[np.float64],
     score: NDArray[np.float64],
@@ -241,11 +183,12 @@ def forecast_data(
     shape, dims = (*sizes, *expected.shape[1:]), (CHAIN, DRAW, MODEL, BENCHMARK)
     return xr.Dataset(
         {"expected": (dims, expected.reshape(shape)), "score": (dims, score.reshape(shape))},
-        coords={MODEL: list(rows[MODEL]), BENCHMARK: list(scores.benchmarks), **_flags(rows, scores)},
+        coords={MODEL: list(rows[MODEL]), BENCHMARK: list(scores.benchmarks), **flags_of(rows, scores)},
     )
 
 
-def _flags(rows: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+def flags_of(rows: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+    """Return what was asked of each model, whether its family is known and whether it extrapolates."""
     table = scores.metadata
     outside = np.zeros(len(rows), dtype=bool)
     for name in (PARAMS_B, TOKENS_T):
@@ -256,24 +199,22 @@ def _flags(rows: pd.DataFrame, scores: Scores) -> dict[str, Any]:
     return kept | {"known_family": (MODEL, known), "extrapolates": (MODEL, outside)}
 
 
-def _simulated(
-    questions: Questions, posterior: Posterior, draws: Draw, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+@partial(jax.jit, static_argnames="spec")
+def _forecasts(questions: Questions, draws: Draw, keys: jax.Array, spec: ModelSpec) -> tuple[Values, Values]:
+    """Forecast by every draw; other models of as many families, lines and gaps find the program compiled."""
+
     def one(item: tuple[Draw, jax.Array]) -> tuple[Values, Values]:
-        return _forecast(questions, posterior, *item)
+        return _forecast(questions, *item, spec)
 
-    keys = jax.random.split(jax.random.key(seed), draws["skill_mean"].shape[0])
-    found = jax.jit(lambda items: jax.lax.map(one, items, batch_size=BATCH))((draws, keys))
-    return np.asarray(found[0]), np.asarray(found[1])
+    found: tuple[Values, Values] = jax.lax.map(one, (draws, keys), batch_size=BATCH)
+    return found
 
 
-def _forecast(
-    questions: Questions, posterior: Posterior, draw: Draw, key: jax.Array
-) -> tuple[Values, Values]:
+def _forecast(questions: Questions, draw: Draw, key: jax.Array, spec: ModelSpec) -> tuple[Values, Values]:
     """Return one draw of the expected and of the observed scores of all models asked about."""
     keys = jax.random.split(key, 4)
-    draw = with_priors(draw, posterior.spec.priors, keys[2])
+    draw = with_priors(draw, spec.priors, keys[2])
     effects = drawn_effects(questions, draw["skill_mean"].size, keys[0], keys[3])
     found = skills_and_specifics(questions, draw, effects)
-    expected, law = score_law_of(questions, draw, *found, posterior.spec)
+    expected, law = score_law_of(questions, draw, *found, spec)
     return expected, law.sample(keys[1])

@@ -38,8 +38,7 @@ ORDER = (
     # what a fit says
     *(
         "questions",
-        "partial_scores",
-        "local_effects",
+        *("asking", "partial_scores", "local_effects"),
         "prediction",
         "weighting",
         "conditioning",
@@ -93,7 +92,7 @@ MAY_LOAD_JAX |= {
 }
 MAY_LOAD_JAX |= {
     "questions",
-    "local_effects",
+    *("asking", "local_effects"),
     "prediction",
     "weighting",
     "conditioning",

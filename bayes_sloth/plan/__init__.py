@@ -6,11 +6,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bayes_sloth.plan.allocating import allocate as allocate
+    from bayes_sloth.plan.allocations import Allocation as Allocation
     from bayes_sloth.plan.measuring import measure as measure
+    from bayes_sloth.plan.reaching import target as target
+    from bayes_sloth.plan.targets import Target as Target
 
-# Public name -> module that holds it; loaded on first use, since it starts JAX.
+# Public name -> module that holds it; loaded on first use, since they start JAX.
 _HOMES = {
+    "Allocation": "allocations",
+    "Target": "targets",
+    "allocate": "allocating",
     "measure": "measuring",
+    "target": "reaching",
 }
 
 __all__ = list(_HOMES)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.special import logit
 
+from bayes_sloth.asking import check_seed
 from bayes_sloth.conditioning import conditioned
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import ACTIVE_PARAMS_B, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.partial_scores import KnownScores, read_partial
 from bayes_sloth.posterior import Posterior
-from bayes_sloth.prediction import check_seed
 from bayes_sloth.summaries import check_prob
 from bayes_sloth.tables.files import Source
 
