@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,40 +12,25 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth import curve
-from bayes_sloth.design import design_of
-from bayes_sloth.effects import drawn_specific, inherit, unit_lower
+from bayes_sloth.drawing import (
+    BATCH,
+    Draw,
+    asked_of,
+    check_seed,
+    draws_of,
+    skill_of,
+    specific_of,
+    with_priors,
+)
 from bayes_sloth.errors import InputError
-from bayes_sloth.model import BenchmarkCurve, curve_of, scores_of
+from bayes_sloth.model import curve_of, scores_of
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.observation import score_law
 from bayes_sloth.posterior import Posterior
-from bayes_sloth.questions import Questions, questions_of
-from bayes_sloth.reading import read_models
+from bayes_sloth.questions import Questions
 from bayes_sloth.scores import Scores
-from bayes_sloth.spec import Priors
 
 Values = Any
-Draw = dict[str, Values]
-
-# A point estimate is one draw; the rest of a forecast is still uncertain, and needs many.
-REPEATS: Final = 2000
-BATCH: Final = 50
-SITES: Final = (
-    *(
-        "size_curvature",
-        "token_curvature",
-        "slope",
-        "skill_mean",
-        "family_scale",
-        "family_correlation",
-        "efficiency",
-        "inheritance",
-    ),
-    *("tuning", "tuning_slope", "tuning_scale", "family_tuning", "deviation_scale", "deviation"),
-    *("specific", "specific_scale"),
-    *("log_size", "log_tokens", "moe_weight", "misfit", "tail", *BenchmarkCurve._fields),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,19 +100,12 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     >>> bs.predict(fit, new, seed=0).data["score"].dims
     ('chain', 'draw', 'model', 'benchmark')
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise InputError(f"predict: seed is {seed!r}: give a whole number from 0 to 2**32 - 1.")
+    check_seed("predict", seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    scores = posterior.scores
-    rows = models.metadata if isinstance(models, Scores) else read_models(models, known=scores.families)
-    order = np.argsort(
-        rows[MODEL].to_numpy(dtype=str), kind="stable"
-    )  # draws do not depend on the rows' order
-    asked = rows.iloc[order].reset_index(drop=True)
-    design = design_of(scores, posterior.spec.anchors or ())
-    draws, sizes = _draws(posterior)
-    expected, score = _simulated(questions_of(design, scores.metadata, asked, scores), posterior, draws, seed)
-    back = np.argsort(order)
+    scores, asked = posterior.scores, asked_of(posterior, models)
+    rows, back = asked.rows, asked.back
+    draws, sizes = draws_of(posterior)
+    expected, score = _simulated(asked.questions, posterior, draws, seed)
     shape = (*sizes, len(rows), len(scores.benchmarks))
     dims = (CHAIN, DRAW, MODEL, BENCHMARK)
     data = xr.Dataset(
@@ -135,7 +113,7 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
             "expected": (dims, expected[:, back].reshape(shape)),
             "score": (dims, score[:, back].reshape(shape)),
         },
-        coords={MODEL: list(rows[MODEL]), BENCHMARK: list(scores.benchmarks), **_flags(rows, scores)},
+        coords={MODEL: list(rows[MODEL]), BENCHMARK: list(scores.benchmarks), **flags_of(rows, scores)},
     )
     return Prediction(data)
 
@@ -194,17 +172,8 @@ def intervals(prediction: Prediction, prob: float = 0.9, *, kind: str = "score")
     )
 
 
-def _draws(posterior: Posterior) -> tuple[Draw, tuple[int, int]]:
-    """Return the draws that a forecast needs, one a row; a point estimate is repeated."""
-    group = posterior.data["posterior"].dataset
-    found = {name: group[name].values for name in SITES if name in group}
-    if posterior.draws == 1:
-        found = {name: np.repeat(value, REPEATS, axis=1) for name, value in found.items()}
-    sizes = found["skill_mean"].shape[:2]
-    return {name: jnp.asarray(value.reshape(-1, *value.shape[2:])) for name, value in found.items()}, sizes
-
-
-def _flags(rows: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+def flags_of(rows: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+    """Return what was asked of each model, whether its family is known and whether it extrapolates."""
     table = scores.metadata
     outside = np.zeros(len(rows), dtype=bool)
     for name in (PARAMS_B, TOKENS_T):
@@ -231,59 +200,11 @@ def _forecast(
 ) -> tuple[Values, Values]:
     """Return one draw of the expected and of the observed scores of all models asked about."""
     keys = jax.random.split(key, 4)
-    draw = _with_priors(draw, posterior.spec.priors, keys[2])
+    draw = with_priors(draw, posterior.spec.priors, keys[2])
     benchmark = curve_of(draw)
-    skill = _skill(questions, draw, keys[0])
-    specific = jnp.zeros((questions.family.size, questions.pivot.size))
-    if "specific" in draw:
-        specific = drawn_specific(questions.lines, draw["specific"], draw["specific_scale"], keys[3])
+    skill = skill_of(questions, draw, keys[0])
+    specific = specific_of(questions, draw, keys[3])
     share, expected = scores_of(skill, specific, benchmark, jnp.asarray(questions.pivot), posterior.spec.link)
     expected = jnp.clip(expected, 0.0, 1.0)  # a floor of 0 is known to two points only, on either side
     parts = (share, expected, draw["misfit"], jnp.asarray(questions.items), draw.get("tail", 1.0))
     return expected, score_law(posterior.spec.likelihood, *parts).sample(keys[1])
-
-
-def _with_priors(draw: Draw, priors: Priors, key: jax.Array) -> Draw:
-    """Draw from its prior what the fitted table had no use for: no mixture of experts, no parent family."""
-    shapes = {"moe_weight": priors.moe_shape, "inheritance": priors.inheritance_shape}
-    keys = jax.random.split(key, len(shapes))
-    absent = {
-        n: jax.random.beta(k, s, s) for k, (n, s) in zip(keys, shapes.items(), strict=True) if n not in draw
-    }
-    return draw | absent
-
-
-def _skill(questions: Questions, draw: Draw, key: jax.Array) -> Values:
-    size_key, token_key, family_key, tuning_key, deviation_key = jax.random.split(key, 5)
-    log_size = questions.log_size.drawn(draw["log_size"], 0.0, size_key)
-    moved = questions.log_tokens.size_effect * (log_size - questions.log_size.value)
-    log_tokens = questions.log_tokens.drawn(draw["log_tokens"], moved, token_key)
-    size = curve.effective_log_size(log_size, jnp.asarray(questions.log_active_share), draw["moe_weight"])
-    bend = (draw["size_curvature"], draw["token_curvature"])
-    x = curve.covariates(size, log_tokens, *bend)
-    level = draw["skill_mean"] + _efficiency(questions, draw, family_key)[questions.family]
-    effect = _tuning(questions, draw, tuning_key)[questions.family]
-    tuning = curve.tuning(jnp.asarray(questions.instruct), effect, draw["tuning_slope"], size)
-    return curve.skills(level, draw["slope"], x, tuning, _deviation(questions, draw, deviation_key))
-
-
-def _efficiency(questions: Questions, draw: Draw, key: jax.Array) -> Values:
-    """Return the efficiencies of known families and, below them, of new ones."""
-    known = draw["efficiency"]
-    skills, new = known.shape[1], len(questions.new_families)
-    lower = unit_lower(draw.get("family_correlation", jnp.zeros(0)), skills)
-    own = (jax.random.normal(key, (new, skills)) @ lower.T) * draw["family_scale"]
-    return inherit(jnp.concatenate([known, own]), jnp.asarray(questions.parent), draw["inheritance"])
-
-
-def _tuning(questions: Questions, draw: Draw, key: jax.Array) -> Values:
-    noise = jax.random.normal(key, (len(questions.new_families), draw["tuning"].size))
-    return jnp.concatenate([draw["family_tuning"], draw["tuning"] + draw["tuning_scale"] * noise])
-
-
-def _deviation(questions: Questions, draw: Draw, key: jax.Array) -> Values:
-    shape = (questions.family.size, draw["skill_mean"].size)
-    if "deviation" not in draw:
-        return jnp.zeros(shape)
-    noise = jnp.asarray(questions.deviation_lower) @ jax.random.normal(key, shape)
-    return jnp.asarray(questions.deviation_weights) @ draw["deviation"] + draw["deviation_scale"] * noise

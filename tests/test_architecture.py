@@ -38,7 +38,9 @@ ORDER = (
     # what a fit says
     *(
         "questions",
+        "drawing",
         "prediction",
+        "asked_skills",
         "conditioning",
         "metrics",
         "checks",
@@ -48,7 +50,7 @@ ORDER = (
     # what its skills say
     *("alignment", "summaries", "skill_tables", "skill_draws", "growing", "comparing"),
     # judging and using it
-    *("laws", "scoring", "shelf", "evaluation", "downstream", "equivalents", "passk", "plan"),
+    *("laws", "scoring", "shelf", "evaluation", "scarce_model", "scarce", "equivalents", "passk", "plan"),
     # showing it
     *("plots", "report", "caching", "cli"),
 )
@@ -78,12 +80,16 @@ MAY_LOAD_JAX |= {
 }
 MAY_LOAD_JAX |= {
     "questions",
+    "drawing",
     "prediction",
+    "asked_skills",
     "conditioning",
     "checks",
     "checking",
     "calibration",
-    "downstream",
+    "scarce_model",
+    "scarce",
+    "equivalents",
     "items",
     "plan",
 }

@@ -22,9 +22,9 @@ from fits import (
 )
 
 import bayes_sloth as bs
+from bayes_sloth.drawing import REPEATS
 from bayes_sloth.errors import InputError
 from bayes_sloth.expectation import expected_scores
-from bayes_sloth.prediction import REPEATS
 
 COLUMNS = [
     "model",
