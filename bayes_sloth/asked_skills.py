@@ -30,6 +30,26 @@ from bayes_sloth.posterior import Posterior
 Floats = NDArray[np.float64]
 
 
+def chosen_draws(posterior: Posterior, count: int) -> Ints:
+    """Return which draws of a fit to take, evenly spaced, all chains one after the other.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        A fit.
+    count : int
+        How many; those of a fit that has fewer come more than once.
+
+    Returns
+    -------
+    array of int, dims (draw)
+        Numbers of draws.
+    """
+    if posterior.draws < count:
+        return np.arange(count, dtype=np.int64) % posterior.draws
+    return np.linspace(0, posterior.draws - 1, count).astype(np.int64)
+
+
 def drawn_skills(
     posterior: Posterior, models: object, *, seed: int, chosen: Ints
 ) -> tuple[pd.DataFrame, xr.Dataset]:
@@ -46,7 +66,7 @@ def drawn_skills(
     seed : int
         Of what the fit does not know: new families, departures, unknown sizes and tokens.
     chosen : array of int, dims (draw)
-        Which draws of the fit, all chains one after the other; of a point estimate any.
+        Which draws of the fit, from `chosen_draws`.
 
     Returns
     -------
@@ -85,7 +105,7 @@ def fitted_skills(posterior: Posterior, names: Sequence[str], *, chosen: Ints) -
     names : sequence of str
         Models of the fitted table.
     chosen : array of int, dims (draw)
-        Which draws of the fit, all chains one after the other; of a point estimate any.
+        Which draws of the fit, from `chosen_draws`.
 
     Returns
     -------
@@ -103,13 +123,12 @@ def fitted_skills(posterior: Posterior, names: Sequence[str], *, chosen: Ints) -
         if name not in place:
             raise _unknown_model(name, place)
     rows = np.array([place[name] for name in names], dtype=np.int64)
-    # A chosen draw of a point estimate is that point.
-    at = chosen % posterior.draws
-    skill = draws["model_skill"].values.reshape(posterior.draws, *draws["model_skill"].shape[2:])[at][:, rows]
-    specific = np.zeros((len(at), len(rows), len(scores.benchmarks)))
+    skill = draws["model_skill"].values.reshape(posterior.draws, *draws["model_skill"].shape[2:])
+    skill = skill[chosen][:, rows]
+    specific = np.zeros((len(chosen), len(rows), len(scores.benchmarks)))
     if "specific" in draws:
         own = draws["specific"].values.reshape(posterior.draws, *draws["specific"].shape[2:])
-        specific = own[at][:, design_of(scores, posterior.spec.anchors or ()).lines.model[rows]]
+        specific = own[chosen][:, design_of(scores, posterior.spec.anchors or ()).lines.model[rows]]
     return _labelled(posterior, skill, specific, list(names))
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.asked_skills import fitted_skills, known_or_drawn
+from bayes_sloth.asked_skills import chosen_draws, fitted_skills, known_or_drawn
 from bayes_sloth.drawing import check_seed
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE, SKILL
@@ -198,7 +198,7 @@ def downstream(
     check_seed("downstream", seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     table = _read(posterior, scores, percent, floor, items)
-    chosen = np.linspace(0, max(posterior.draws, SKILL_DRAWS) - 1, SKILL_DRAWS).astype(np.int64)
+    chosen = chosen_draws(posterior, SKILL_DRAWS)
     every = fitted_skills(posterior, posterior.scores.models, chosen=chosen)["model_skill"]
     centre, spread = every.mean(MODEL), every.std(MODEL)
     skill = ((every - centre) / spread).sel({MODEL: list(table[MODEL])}).values
@@ -273,7 +273,13 @@ def _rows(facts: pd.DataFrame, skill: Floats, families: list[str], table: pd.Dat
         else facts.assign(**{FLOOR: table[FLOOR].iloc[0], ITEMS: table[ITEMS].median(), SCORE: 0.0})
     )
     columns = (own[name].to_numpy(dtype=float) for name in (FLOOR, ITEMS, SCORE))
-    return Rows(skill, facts[INSTRUCT].to_numpy(dtype=float), member.astype(float), *columns)
+    return Rows(
+        skill,
+        facts[INSTRUCT].to_numpy(dtype=float),
+        member.astype(float),
+        *columns,
+        np.ones(len(facts), bool),
+    )
 
 
 def _number(name: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro import deterministic, sample
+from numpyro import deterministic, handlers, sample
 from numpyro.distributions import Distribution, HalfNormal, Normal
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.util import constrain_fn, potential_energy
@@ -32,6 +32,7 @@ DEPTHS: Final = (6, 8)
 ACCEPTANCE: Final = 0.8
 WARMUP: Final = 500
 BETWEEN, KEPT = 10, 10  # steps to forget the skills before, and draws kept, of each draw of the skills
+ROUND: Final = 16  # rows and families are filled up to multiples of this, so that programs are compiled once
 BATCH: Final = 50  # draws of the skills from one move of the progress bar to the next
 
 
@@ -48,6 +49,8 @@ class Rows(NamedTuple):
         1 in the column of the row's family.
     floor, items, score : array
         Score of a guesser, number of items (infinite where unknown), share solved.
+    seen : array of bool
+        False for rows that only fill up the shape of a program.
     """
 
     skill: Values
@@ -56,6 +59,7 @@ class Rows(NamedTuple):
     floor: Values
     items: Values
     score: Values
+    seen: Values
 
 
 def task_law(draw: dict[str, Values], rows: Rows) -> tuple[Values, Distribution]:
@@ -109,7 +113,8 @@ def task(rows: Rows) -> None:
         "family": deterministic("family", family_scale * raw),
         "misfit": sample("misfit", HalfNormal(MISFIT_SD)),
     }
-    sample("score", task_law(draw, rows)[1], obs=rows.score)
+    with handlers.mask(mask=rows.seen):
+        sample("score", task_law(draw, rows)[1], obs=rows.score)
 
 
 SITES: Final = ("intercept", "weight", "tuning", "family", "family_scale", "misfit")
@@ -139,8 +144,9 @@ def conditional_draws(rows: Rows, *, seed: int, progress: bool) -> dict[str, np.
     ----------
     Plummer, M. (2015). Cuts in Bayesian graphical models. Statistics and Computing 25, 37-43, section 4.
     """
-    skills = jnp.asarray(rows.skill)
-    rows = Rows(skills.mean(axis=0), *(jnp.asarray(part) for part in rows[1:]))
+    families, rows = rows.member.shape[1], _filled_up(rows)
+    skills = rows.skill
+    rows = rows._replace(skill=skills.mean(axis=0))
     state = _begun(rows, jax.random.key(seed))
     parts: list[dict[str, np.ndarray]] = []
     with tqdm(total=len(skills), desc="regressing", disable=not progress, leave=False) as bar:
@@ -148,7 +154,19 @@ def conditional_draws(rows: Rows, *, seed: int, progress: bool) -> dict[str, np.
             state, found = _continued(rows, skills[some], state)
             parts.append({name: np.asarray(value) for name, value in found.items()})
             bar.update(len(some))
-    return {name: np.concatenate([part[name] for part in parts]) for name in SITES}
+    found = {name: np.concatenate([part[name] for part in parts]) for name in SITES}
+    return found | {"family": found["family"][..., :families]}
+
+
+def _filled_up(rows: Rows) -> Rows:
+    """Return as many rows and families as a program has that serves tables of about this size."""
+    more, new = (-size % ROUND for size in rows.member.shape)
+    filled = {name: np.pad(getattr(rows, name), (0, more)) for name in ("instruct", "floor", "score", "seen")}
+    items = np.pad(rows.items, (0, more), constant_values=1.0)  # no row is without noise
+    member = np.pad(rows.member, ((0, more), (0, new)))
+    skill = np.pad(rows.skill, ((0, 0), (0, more), (0, 0)))
+    filled |= {"items": items, "member": member, "skill": skill}
+    return Rows(**{name: jnp.asarray(value) for name, value in filled.items()})
 
 
 def _potential(rows: Rows) -> Callable[[Draw], Values]:

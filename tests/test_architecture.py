@@ -50,7 +50,18 @@ ORDER = (
     # what its skills say
     *("alignment", "summaries", "skill_tables", "skill_draws", "growing", "comparing"),
     # judging and using it
-    *("laws", "scoring", "shelf", "evaluation", "scarce_model", "scarce", "equivalents", "passk", "plan"),
+    *(
+        "laws",
+        "scoring",
+        "shelf",
+        "evaluation",
+        "scarce_model",
+        "scarce",
+        "equivalent_tables",
+        "equivalents",
+        "passk",
+        "plan",
+    ),
     # showing it
     *("plots", "report", "caching", "cli"),
 )
