@@ -1,4 +1,4 @@
-"""Tables of models' skills as the compute that a reference family would need, and of progress over the years."""
+"""Tables of models' skills as the compute that a reference family would need, and of progress."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bayes_sloth.cli import skill_commands as skill_commands  # adds its command to the app
+from bayes_sloth.cli import use_commands as use_commands  # as above
 from bayes_sloth.cli.commands import app, main
 
 __all__ = ["app", "main"]

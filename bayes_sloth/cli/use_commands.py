@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from bayes_sloth.cli import options as opt
 from bayes_sloth.cli.commands import FitFile, app, guarded
-from bayes_sloth.cli.terminal import Row, Sheet, field_columns, number
+from bayes_sloth.cli.terminal import Column, Row, Sheet, field_columns, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ Floor = Annotated[float, typer.Option(help="The task's score of a guesser, a sha
 Items = Annotated[float | None, typer.Option(help="Items of the task, where TABLE has no such column.")]
 Models = Annotated[
     Path | None,
-    typer.Option("--models", help="CSV of models to ask about: model, family, params_b, tokens_t."),
+    typer.Option("--models", help="CSV of models: model, family, params_b, tokens_t, ..."),
 ]
 Reference = Annotated[str, typer.Option("--family", help="The family whose compute is told.")]
 Benchmark = Annotated[str | None, typer.Option(help="The benchmark to compare on.")]
@@ -35,10 +35,10 @@ Ratio = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 
+SHOWN: Final = ("own_flops", "median", "lower", "upper", "gain", "extrapolates")
 
-@app.command(
-    epilog="Example: bayes-sloth downstream fit.nc code.csv --family llama-3 --params-b 70 --tokens-t 15"
-)
+
+@app.command(epilog="Example: bayes-sloth downstream fit.nc code.csv --family llama-3 --params-b 405")
 @guarded
 def downstream(
     fit: FitFile,
@@ -193,20 +193,22 @@ def equivalent_sheet(found: Equivalents, prob: float) -> Sheet:
         f"{row['quantity']}: {number(row['median'])} ({number(row['lower'])} to {number(row['upper'])})"
         for row in progress
     )
-    shown = ("model", "own_flops", "median", "lower", "upper", "gain", "extrapolates")
-    rows = rows_of(frame, fields)
     return Sheet(
         name="equivalents",
         fields=fields,
-        rows=rows,
-        columns=lambda width, ascii_only: field_columns(shown),
+        rows=rows_of(frame, fields),
+        columns=lambda width, ascii_only: (*field_columns(("model",)), *map(_compute_column, SHOWN)),
         facts={"family": found.family, "of": found.of, "prob": prob, "progress": list(progress)},
         above=(f"{found.of} as training FLOPs of {found.family}; {prob:.0%} intervals",),
         below=tuple(words),
     )
 
 
-def scientific(row: Row, field: str) -> str:
-    """Return a field in scientific notation, "-" for missing."""
-    value = row.get(field)
-    return f"{value:.1e}" if isinstance(value, float) else number(value)
+def _compute_column(field: str) -> Column:
+    """Return a column in scientific notation."""
+
+    def show(row: Row) -> str:
+        value = row.get(field)
+        return f"{value:.1e}" if isinstance(value, float) else number(value)
+
+    return Column(field.replace("_", " "), show)
