@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.design import design_of
+from bayes_sloth.deviations import NUGGET
 from bayes_sloth.drawing import (
     BATCH,
     Draw,
@@ -26,8 +29,11 @@ from bayes_sloth.drawing import (
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import BENCHMARK, DRAW, MODEL, SKILL
 from bayes_sloth.posterior import Posterior
+from bayes_sloth.questions import Questions
 
 Floats = NDArray[np.float64]
+
+ROUNDING: Final = 1e-6  # of a covariance, far below any departure
 
 
 def chosen_draws(posterior: Posterior, count: int) -> Ints:
@@ -51,7 +57,7 @@ def chosen_draws(posterior: Posterior, count: int) -> Ints:
 
 
 def drawn_skills(
-    posterior: Posterior, models: object, *, seed: int, chosen: Ints
+    posterior: Posterior, models: object, *, seed: int, chosen: Ints, typical: bool = False
 ) -> tuple[pd.DataFrame, xr.Dataset]:
     r"""Draw the skills of any models, known families or new, under some draws of a fit.
 
@@ -67,6 +73,8 @@ def drawn_skills(
         Of what the fit does not know: new families, departures, unknown sizes and tokens.
     chosen : array of int, dims (draw)
         Which draws of the fit, from `chosen_draws`.
+    typical : bool
+        Whether to leave out what two models of equal size and tokens would still differ by.
 
     Returns
     -------
@@ -83,16 +91,24 @@ def drawn_skills(
     """
     asked, draws = asked_of(posterior, models), draws_of(posterior)[0]
     draws = {name: value[jnp.asarray(chosen)] for name, value in draws.items()}
+    questions = _typical(asked.questions) if typical else asked.questions
 
     def one(item: tuple[Draw, jax.Array]) -> tuple[Values, Values]:
         keys = jax.random.split(item[1], 3)
         draw = with_priors(item[0], posterior.spec.priors, keys[0])
-        return skill_of(asked.questions, draw, keys[1]), specific_of(asked.questions, draw, keys[2])
+        return skill_of(questions, draw, keys[1]), specific_of(questions, draw, keys[2])
 
     keys = jax.random.split(jax.random.key(seed), len(chosen))
     skill, specific = jax.jit(lambda items: jax.lax.map(one, items, batch_size=BATCH))((draws, keys))
     found = (np.asarray(values)[:, asked.back] for values in (skill, specific))
     return asked.rows, _labelled(posterior, *found, list(asked.rows[MODEL]))
+
+
+def _typical(questions: Questions) -> Questions:
+    """Take out of departures what each model has of its own; they stay those of a family's typical models."""
+    each = np.eye(questions.family.size)
+    left = questions.deviation_lower @ questions.deviation_lower.T - NUGGET * each
+    return replace(questions, deviation_lower=np.linalg.cholesky(left + ROUNDING * each))
 
 
 def fitted_skills(posterior: Posterior, names: Sequence[str], *, chosen: Ints) -> xr.Dataset:

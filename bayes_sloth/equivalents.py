@@ -55,8 +55,8 @@ def equivalent_flops(
 
     .. math:: C^{eq}_i = 6\,s\,t(s) \quad\text{where}\quad \eta_{f}(s, t(s)) = \eta_i
 
-    with :math:`\eta_f` the reference family's base models as they grow, in every draw, and :math:`\eta` the
-    skill, or what a benchmark sees of all skills. The family grows at its own (median) number of tokens,
+    with :math:`\eta_f` the reference family's typical base models as they grow, in every draw, and
+    :math:`\eta` the skill, or what a benchmark sees of all skills. The family grows at its own (median) number of tokens,
     or at a fixed ratio of tokens to parameters. Where a draw's curve bends down, its highest value so far
     counts; what it reaches nowhere is infinite.
 
@@ -107,7 +107,7 @@ def equivalent_flops(
     chosen = chosen_draws(posterior, DRAWS)
     sizes, tokens, measured = _path(posterior, family, tokens_per_param)
     grid = {FAMILY: family, PARAMS_B: sizes, TOKENS_T: tokens, MODEL: [f"{n:03}" for n in range(STEPS)]}
-    along = drawn_skills(posterior, pd.DataFrame(grid), seed=seed, chosen=chosen)[1]
+    along = drawn_skills(posterior, pd.DataFrame(grid), seed=seed, chosen=chosen, typical=True)[1]
     facts, found = known_or_drawn(posterior, models, seed=seed + 1, chosen=chosen)
     compute = np.log10(FLOPS_PER_TOKEN * sizes * tokens)
     logs = inverted(trait(along, chosen), compute, trait(found, chosen))
@@ -143,13 +143,7 @@ def inverted(curve: Floats, compute: Floats, value: Floats) -> Floats:
     """
     rising = np.maximum.accumulate(curve, axis=1)
     rows = zip(value, rising, strict=True)
-    return np.array([_first(at, heights, compute) for at, heights in rows])
-
-
-def _first(value: Floats, heights: Floats, compute: Floats) -> Floats:
-    """Return where one rising curve first reaches values; a level stretch counts from its start."""
-    new = np.concatenate([[True], np.diff(heights) > 0])
-    return np.interp(value, heights[new], compute[new], left=-np.inf, right=np.inf)
+    return np.array([np.interp(at, heights, compute, left=-np.inf, right=np.inf) for at, heights in rows])
 
 
 def _trait(fit: Posterior | Skills, benchmark: str | None, skill: str | None) -> Trait:

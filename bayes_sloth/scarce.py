@@ -44,9 +44,9 @@ class Downstream:
     table : DataFrame
         What was learnt from: columns model, family, instruct, score, floor, items.
     draws : Dataset
-        `intercept`, `weight`, `tuning`, `family`, `family_scale`, `misfit` (dims (skill draw, draw, ...)),
-        in logits but for the last; `chosen`, `centre` and `spread` (dims skill draw, and skill) say which
-        draws of the fit they go with and how skills were standardised.
+        `intercept`, `weight`, `tuning`, `family_effect`, `family_scale`, `misfit` (dims (skill draw, draw,
+        ...)), in logits but for the last; `chosen`, `centre` and `spread` (dims skill draw, and skill) say
+        which draws of the fit they go with and how skills were standardised.
     """
 
     posterior: Posterior
@@ -114,10 +114,10 @@ class Downstream:
         draw = {name: self.draws[name].values for name in SITES}
         draw = {name: value.reshape(-1, *value.shape[2:]) for name, value in draw.items()}
         fresh = draw["family_scale"][:, None] * rng.standard_normal((len(draw["misfit"]), len(new)))
-        draw["family"] = np.concatenate([draw["family"], fresh], axis=1)
+        draw["family_effect"] = np.concatenate([draw["family_effect"], fresh], axis=1)
         rows = _rows(facts, skill.repeat(repeats, axis=0), [*known, *new], self.table)
         keys = jax.random.split(jax.random.key(seed), len(draw["misfit"]))
-        # Draws of a model do not depend on which others are asked about, nor on their order.
+        # The noise of a model does not depend on which others are asked about, nor on their order.
         own = jnp.asarray([_number(name) for name in facts[MODEL]], dtype=jnp.uint32)
         expected, score = _scored({n: jnp.asarray(v) for n, v in draw.items()}, rows, keys, own)
         return np.asarray(expected), np.asarray(score)
@@ -206,7 +206,7 @@ def downstream(
     rows = _rows(table, skill, families, table)
     found = conditional_draws(rows, seed=seed, progress=progress and watched())
     kept = {"chosen": ("skill_draw", chosen), "centre": centre.rename({DRAW: "skill_draw"})}
-    last = {"weight": (SKILL,), "family": (FAMILY,)}
+    last = {"weight": (SKILL,), "family_effect": (FAMILY,)}
     drawn = {name: (("skill_draw", DRAW, *last.get(name, ())), value) for name, value in found.items()}
     labels = {SKILL: every[SKILL].values, FAMILY: families}
     data = xr.Dataset(kept | {"spread": spread.rename({DRAW: "skill_draw"})} | drawn, labels)

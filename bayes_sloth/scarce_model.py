@@ -81,7 +81,7 @@ def task_law(draw: dict[str, Values], rows: Rows) -> tuple[Values, Distribution]
     law : Distribution
         Student-t around them; see `observation.score_law`.
     """
-    own = draw["tuning"] * rows.instruct + rows.member @ draw["family"]
+    own = draw["tuning"] * rows.instruct + rows.member @ draw["family_effect"]
     share = jax.nn.sigmoid(draw["intercept"] + rows.skill @ draw["weight"] + own)
     expected = rows.floor + (1 - rows.floor) * share
     law = score_law("student_t", share, expected, draw["misfit"][None], rows.items, TAIL)
@@ -110,14 +110,14 @@ def task(rows: Rows) -> None:
         "intercept": sample("intercept", Normal(0, INTERCEPT_SD)),
         "weight": deterministic("weight", general / skills + spread * own),
         "tuning": sample("tuning", Normal(0, TUNING_SD)),
-        "family": deterministic("family", family_scale * raw),
+        "family_effect": deterministic("family_effect", family_scale * raw),
         "misfit": sample("misfit", HalfNormal(MISFIT_SD)),
     }
     with handlers.mask(mask=rows.seen):
         sample("score", task_law(draw, rows)[1], obs=rows.score)
 
 
-SITES: Final = ("intercept", "weight", "tuning", "family", "family_scale", "misfit")
+SITES: Final = ("intercept", "weight", "tuning", "family_effect", "family_scale", "misfit")
 
 
 def conditional_draws(rows: Rows, *, seed: int, progress: bool) -> dict[str, np.ndarray]:
@@ -155,7 +155,7 @@ def conditional_draws(rows: Rows, *, seed: int, progress: bool) -> dict[str, np.
             parts.append({name: np.asarray(value) for name, value in found.items()})
             bar.update(len(some))
     found = {name: np.concatenate([part[name] for part in parts]) for name in SITES}
-    return found | {"family": found["family"][..., :families]}
+    return found | {"family_effect": found["family_effect"][..., :families]}
 
 
 def _filled_up(rows: Rows) -> Rows:

@@ -70,7 +70,13 @@ def downstream(
     opt.check_seed(seed)
     posterior = bs.load(fit)
     asked: object = None if models is None else bs.read_models(models)
-    if models is None and (family is not None or params_b is not None):
+    one = (family, params_b, tokens_t, active_params_b, name)
+    described = instruct or any(value is not None for value in one)
+    if described and models is not None:
+        raise bs.InputError(
+            "--models and the options that describe one model exclude each other: choose one."
+        )
+    if described:
         asked = query_of(
             posterior.scores,
             packaged=False,

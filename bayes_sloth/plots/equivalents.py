@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from bayes_sloth.names import DATE, MODEL
 
@@ -77,7 +78,7 @@ def plot_progress(table: pd.DataFrame, trend: pd.DataFrame, reference: str) -> F
     axes.plot(trend[DATE], trend["median"], color=ORANGE, linewidth=2)
     axes.axhline(1.0, color="0.6", linewidth=0.8, zorder=0)
     axes.set(yscale="log", ylim=(low, high), xlabel="release", ylabel=f"{reference}'s compute over its own")
-    axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title(f"Compute for the same skill; {_percent(trend)} intervals", loc="left", fontsize="medium")
     return _closed(figure)
 
