@@ -56,9 +56,9 @@ def equivalent_flops(
     .. math:: C^{eq}_i = 6\,s\,t(s) \quad\text{where}\quad \eta_{f}(s, t(s)) = \eta_i
 
     with :math:`\eta_f` the reference family's typical base models as they grow, in every draw, and
-    :math:`\eta` the skill, or what a benchmark sees of all skills. The family grows at its own (median) number of tokens,
-    or at a fixed ratio of tokens to parameters. Where a draw's curve bends down, its highest value so far
-    counts; what it reaches nowhere is infinite.
+    :math:`\eta` the skill, or what a benchmark sees of all skills. The family grows at its own (median)
+    number of tokens, or at a fixed ratio of tokens to parameters. Where a draw's curve bends down, its
+    highest value so far counts; what it reaches nowhere is infinite.
 
     Parameters
     ----------

@@ -294,7 +294,7 @@ def _scored(draws: Any, rows: Rows, keys: Any, own: Any) -> tuple[Any, Any]:
     def one(draw: Any, skill: Any, key: Any) -> tuple[Any, Any]:
         expected, law = task_law(draw, rows._replace(skill=skill))
         noise = jax.vmap(lambda number: jax.random.t(jax.random.fold_in(key, number), law.freedom))(own)
-        return expected, jnp.clip(expected + noise * jnp.sqrt(law.variance_score), 0, 1)
+        return expected, jnp.clip(expected + noise * jnp.sqrt(law.variance_score[:, 0]), 0, 1)
 
     found: tuple[Any, Any] = jax.vmap(one)(draws, rows.skill, keys)
     return found

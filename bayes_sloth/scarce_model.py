@@ -79,12 +79,13 @@ def task_law(draw: dict[str, Values], rows: Rows) -> tuple[Values, Distribution]
     expected : array, dims (row)
         Shares of items solved.
     law : Distribution
-        Student-t around them; see `observation.score_law`.
+        Student-t around them, of batch shape (row, 1); see `observation.score_law`.
     """
     own = draw["tuning"] * rows.instruct + rows.member @ draw["family_effect"]
     share = jax.nn.sigmoid(draw["intercept"] + rows.skill @ draw["weight"] + own)
     expected = rows.floor + (1 - rows.floor) * share
-    law = score_law("student_t", share, expected, draw["misfit"][None], rows.items, TAIL)
+    column = (part[:, None] for part in (share, expected))  # the task is the only benchmark
+    law = score_law("student_t", *column, draw["misfit"][None], rows.items[:, None], TAIL)
     return expected, law
 
 
@@ -113,8 +114,8 @@ def task(rows: Rows) -> None:
         "family_effect": deterministic("family_effect", family_scale * raw),
         "misfit": sample("misfit", HalfNormal(MISFIT_SD)),
     }
-    with handlers.mask(mask=rows.seen):
-        sample("score", task_law(draw, rows)[1], obs=rows.score)
+    with handlers.mask(mask=rows.seen[:, None]):
+        sample("score", task_law(draw, rows)[1], obs=rows.score[:, None])
 
 
 SITES: Final = ("intercept", "weight", "tuning", "family_effect", "family_scale", "misfit")

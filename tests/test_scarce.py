@@ -97,7 +97,7 @@ def test_the_mean_is_the_formula() -> None:
         -0.5 + rows.skill @ draw["weight"] + 0.4 * rows.instruct + rows.member @ draw["family_effect"]
     )
     np.testing.assert_allclose(mean, 0.25 + 0.75 * share)
-    np.testing.assert_allclose(law.variance_score, 0.01 * (4 * share * (1 - share) + 0.02))
+    np.testing.assert_allclose(law.variance_score[:, 0], 0.01 * (4 * share * (1 - share) + 0.02))
 
 
 def test_rows_that_fill_up_a_program_say_nothing() -> None:
