@@ -100,8 +100,8 @@ def drawn_skills(
 
     keys = jax.random.split(jax.random.key(seed), len(chosen))
     skill, specific = jax.jit(lambda items: jax.lax.map(one, items, batch_size=BATCH))((draws, keys))
-    found = (np.asarray(values)[:, asked.back] for values in (skill, specific))
-    return asked.rows, _labelled(posterior, *found, list(asked.rows[MODEL]))
+    skill, specific = (np.asarray(values)[:, asked.back] for values in (skill, specific))
+    return asked.rows, _labelled(posterior, skill, specific, list(asked.rows[MODEL]))
 
 
 def _typical(questions: Questions) -> Questions:

@@ -106,7 +106,7 @@ def asked_of(posterior: Posterior, models: object) -> Asked:
         If a row is not valid.
     """
     scores = posterior.scores
-    rows = models.metadata if isinstance(models, Scores) else read_models(models, known=scores.families)  # type: ignore[arg-type]
+    rows = models.metadata if isinstance(models, Scores) else read_models(models, known=scores.families)
     order = np.argsort(rows[MODEL].to_numpy(dtype=str), kind="stable")
     sorted_rows = rows.iloc[order].reset_index(drop=True)
     design = design_of(scores, posterior.spec.anchors or ())

@@ -143,7 +143,8 @@ def inverted(curve: Floats, compute: Floats, value: Floats) -> Floats:
     """
     rising = np.maximum.accumulate(curve, axis=1)
     rows = zip(value, rising, strict=True)
-    return np.array([np.interp(at, heights, compute, left=-np.inf, right=np.inf) for at, heights in rows])
+    found: Floats = np.array([np.interp(at, up, compute, left=-np.inf, right=np.inf) for at, up in rows])
+    return found
 
 
 def _trait(fit: Posterior | Skills, benchmark: str | None, skill: str | None) -> Trait:
@@ -203,7 +204,8 @@ def _path(
 def _own_flops(rows: pd.DataFrame) -> Floats:
     """Return log10 of the FLOPs of training, six for each active parameter and token."""
     active = rows[ACTIVE_PARAMS_B].fillna(rows[PARAMS_B]).to_numpy(dtype=float)
-    return np.log10(FLOPS_PER_TOKEN * active * rows[TOKENS_T].to_numpy(dtype=float))
+    spent: Floats = np.log10(FLOPS_PER_TOKEN * active * rows[TOKENS_T].to_numpy(dtype=float))
+    return spent
 
 
 def _facts(rows: pd.DataFrame) -> dict[str, Any]:

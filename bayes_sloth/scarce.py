@@ -218,10 +218,8 @@ def _read(
 ) -> pd.DataFrame:
     """Read and check the task's table, and join what the fit knows of the models."""
     if not 0 <= floor < 1:
-        raise InputError(
-            f"downstream: floor is {floor!r}: give the share that a guesser solves, 0.25 for 25%."
-        )
-    frame: Any = load_table(scores)  # type: ignore[arg-type]
+        raise InputError(f"downstream: floor is {floor!r}: give a guesser's share of items, 0.25 for 25%.")
+    frame: Any = load_table(scores)
     for column in (MODEL, SCORE):
         if column not in frame:
             raise InputError(f"downstream: the table has no column {column!r}: it needs model and score.")
@@ -267,19 +265,11 @@ def _check_cells(frame: pd.DataFrame, table: pd.DataFrame) -> None:
 def _rows(facts: pd.DataFrame, skill: Floats, families: list[str], table: pd.DataFrame) -> Rows:
     """Return models as the regression sees them; items and floor of new ones are typical of the table's."""
     member = facts[FAMILY].to_numpy()[:, None] == np.array(families)[None, :]
-    own = (
-        facts
-        if SCORE in facts
-        else facts.assign(**{FLOOR: table[FLOOR].iloc[0], ITEMS: table[ITEMS].median(), SCORE: 0.0})
-    )
-    columns = (own[name].to_numpy(dtype=float) for name in (FLOOR, ITEMS, SCORE))
-    return Rows(
-        skill,
-        facts[INSTRUCT].to_numpy(dtype=float),
-        member.astype(float),
-        *columns,
-        np.ones(len(facts), bool),
-    )
+    typical = {FLOOR: table[FLOOR].iloc[0], ITEMS: table[ITEMS].median(), SCORE: 0.0}
+    own = facts if SCORE in facts else facts.assign(**typical)
+    numbers = {name: own[name].to_numpy(dtype=float) for name in (INSTRUCT, FLOOR, ITEMS, SCORE)}
+    seen = np.ones(len(facts), dtype=bool)
+    return Rows(skill=skill, member=member.astype(float), seen=seen, **numbers)
 
 
 def _number(name: str) -> int:

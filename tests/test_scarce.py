@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import bayes_sloth as bs
 from bayes_sloth.cli import app
 from bayes_sloth.plots.downstream import plot_downstream
+from bayes_sloth.sampling import prepare
 from bayes_sloth.scarce import Downstream, _read
 from bayes_sloth.scarce_model import Rows, _filled_up, _start, conditional_draws, task, task_law
 
@@ -31,7 +32,7 @@ SKILL_DRAWS = 50
 
 @pytest.fixture(autouse=True)
 def wide() -> None:
-    jax.config.update("jax_enable_x64", True)
+    prepare()
 
 
 def simulated(seed: int, models: int = 14, scale: float = 1.0) -> tuple[Rows, np.ndarray, np.ndarray]:
@@ -89,7 +90,7 @@ def forecast(*names: str) -> bs.Prediction:
 def test_the_mean_is_the_formula() -> None:
     rows = simulated(0)[0]
     rng = np.random.default_rng(1)
-    draw = {"intercept": -0.5, "tuning": 0.4, "misfit": 0.1}
+    draw: dict[str, Any] = {"intercept": -0.5, "tuning": 0.4, "misfit": 0.1}
     draw |= {"weight": rng.standard_normal(2), "family_effect": rng.standard_normal(rows.member.shape[1])}
     rows = rows._replace(skill=rows.skill[0], floor=np.full(10, 0.25), instruct=np.arange(10) % 2.0)
     mean, law = task_law({name: jnp.asarray(value) for name, value in draw.items()}, rows)
@@ -198,7 +199,7 @@ def test_percent_means_the_same() -> None:
 def test_the_picture_shows_the_table() -> None:
     table = bs.intervals(forecast("llama-2-70b", "yi-34b"))
     axes = plot_downstream(table, measured()).axes[0]
-    points, crosses = (line.get_xdata() for line in axes.lines[:2])
+    points, crosses = (np.asarray(line.get_xdata()).tolist() for line in axes.lines[:2])
     assert sorted(points) == pytest.approx(sorted(table["median"]))
     assert sorted(crosses) == pytest.approx([0.27, 0.3])
     assert {label.get_text() for label in axes.get_yticklabels()} == {"llama-2-70b", "yi-34b"}
