@@ -108,7 +108,8 @@ def _typical(questions: Questions) -> Questions:
     """Take out of departures what each model has of its own; they stay those of a family's typical models."""
     each = np.eye(questions.family.size)
     left = questions.deviation_lower @ questions.deviation_lower.T - NUGGET * each
-    return replace(questions, deviation_lower=np.linalg.cholesky(left + ROUNDING * each))
+    lower: Floats = np.asarray(np.linalg.cholesky(left + ROUNDING * each), dtype=np.float64)
+    return replace(questions, deviation_lower=lower)
 
 
 def fitted_skills(posterior: Posterior, names: Sequence[str], *, chosen: Ints) -> xr.Dataset:

@@ -78,7 +78,8 @@ class Downstream:
         check_seed("predict", seed)
         jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
         facts, found = known_or_drawn(self.posterior, models, seed=seed, chosen=self.draws["chosen"].values)
-        skill = (found["model_skill"].values - self.draws["centre"].values) / self.draws["spread"].values
+        centre, spread = (self.draws[name].values[:, None] for name in ("centre", "spread"))
+        skill = (found["model_skill"].values - centre) / spread
         expected, score = self._simulated(facts, skill, seed)
         dims = (CHAIN, DRAW, MODEL, BENCHMARK)
         values = {"expected": (dims, expected[None, ..., None]), "score": (dims, score[None, ..., None])}

@@ -84,9 +84,9 @@ def task_law(draw: dict[str, Values], rows: Rows) -> tuple[Values, Distribution]
     own = draw["tuning"] * rows.instruct + rows.member @ draw["family_effect"]
     share = jax.nn.sigmoid(draw["intercept"] + rows.skill @ draw["weight"] + own)
     expected = rows.floor + (1 - rows.floor) * share
-    column = (part[:, None] for part in (share, expected))  # the task is the only benchmark
-    law = score_law("student_t", *column, draw["misfit"][None], rows.items[:, None], TAIL)
-    return expected, law
+    column = (slice(None), None)  # the task is the only benchmark
+    parts = (share[column], expected[column], draw["misfit"][None], rows.items[column], TAIL)
+    return expected, score_law("student_t", *parts)
 
 
 def task(rows: Rows) -> None:
