@@ -111,7 +111,7 @@ def test_what_is_never_reached_is_infinite_and_counted() -> None:
     gain = np.zeros((10, 3))
     gain[:9, 0], gain[:2, 1] = np.inf, -np.inf
     table = made_up(gain, np.array([2022.0, 2023.0, 2024.0])).table(0.5).set_index("model")
-    assert np.isinf(table.loc["m0", "median"]) and table["unreached"].tolist() == [0.9, 0.0, 0.2]
+    assert np.isinf(table.loc["m0", "median"]) and table["unreached"].tolist() == [0.9, 0.2, 0.0]
     assert table.loc["m0", "extrapolates"] and not table.loc["m2", "extrapolates"]
     assert table.loc["m1", "lower"] == table.loc["m1", "median"] == pytest.approx(1e22)
 
