@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bayes_sloth.checks.prior import prior_predictive as prior_predictive
     from bayes_sloth.conditioning import condition as condition
     from bayes_sloth.datasets import load_leaderboard as load_leaderboard
+    from bayes_sloth.equivalents import equivalent_flops as equivalent_flops
     from bayes_sloth.errors import BayesSlothError as BayesSlothError
     from bayes_sloth.errors import FitError as FitError
     from bayes_sloth.errors import FitStatus as FitStatus
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bayes_sloth.prediction import predict as predict
     from bayes_sloth.reading import read_models as read_models
     from bayes_sloth.reading import read_scores as read_scores
+    from bayes_sloth.scarce import downstream as downstream
     from bayes_sloth.scores import Scores as Scores
     from bayes_sloth.simulation import simulate as simulate
     from bayes_sloth.skill_draws import skills as skills
@@ -57,6 +59,8 @@ _HOMES = {
     "calibrate": "calibration",
     "check": "checking",
     "condition": "conditioning",
+    "downstream": "scarce",
+    "equivalent_flops": "equivalents",
     "evaluate": "evaluation",
     "fit": "fitting",
     "intervals": "prediction",

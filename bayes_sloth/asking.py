@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayes_sloth.design import design_of
+from bayes_sloth.deviations import NUGGET
 from bayes_sloth.errors import InputError
 from bayes_sloth.model import BenchmarkCurve
 from bayes_sloth.names import MODEL
@@ -128,6 +129,24 @@ def placed(posterior: Posterior, rows: pd.DataFrame) -> Asked:
     sorted_rows = rows.iloc[order].reset_index(drop=True)
     design = design_of(scores, posterior.spec.anchors or ())
     return Asked(rows, questions_of(design, scores.metadata, sorted_rows, scores), order, np.argsort(order))
+
+
+def without_luck(questions: Questions) -> Questions:
+    """Return the models asked about without what two of equal size and tokens would differ by.
+
+    Parameters
+    ----------
+    questions : Questions
+        The models.
+
+    Returns
+    -------
+    Questions
+        With departures that are a function of size and tokens; see `deviations.NUGGET`.
+    """
+    lower = questions.deviation_lower
+    values, vectors = np.linalg.eigh(lower @ lower.T - NUGGET * np.eye(len(lower)))
+    return replace(questions, deviation_lower=vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def draws_of(posterior: Posterior) -> tuple[Draw, tuple[int, int]]:

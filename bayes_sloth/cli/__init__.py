@@ -6,6 +6,7 @@ from bayes_sloth.cli import curve_commands as curve_commands  # each adds its co
 from bayes_sloth.cli import measure_commands as measure_commands
 from bayes_sloth.cli import plan_commands as plan_commands
 from bayes_sloth.cli import skill_commands as skill_commands
+from bayes_sloth.cli import use_commands as use_commands
 from bayes_sloth.cli.commands import app, main
 
 __all__ = ["app", "main"]

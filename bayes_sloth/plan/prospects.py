@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
 
-from bayes_sloth.asking import BATCH, Draw, asked_of, check_seed, draws_of
-from bayes_sloth.deviations import NUGGET
+from bayes_sloth.asking import BATCH, Draw, asked_of, check_seed, draws_of, without_luck
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, MODEL, SKILL
 from bayes_sloth.posterior import Posterior
-from bayes_sloth.questions import Questions
 
 
 def prospects(posterior: Posterior, models: object, *, seed: int) -> xr.Dataset:
@@ -76,21 +73,3 @@ def prospects(posterior: Posterior, models: object, *, seed: int) -> xr.Dataset:
     return xr.Dataset(
         variables, {MODEL: list(asked.rows[MODEL]), BENCHMARK: list(posterior.scores.benchmarks)}
     )
-
-
-def without_luck(questions: Questions) -> Questions:
-    """Return the models asked about without what two of equal size and tokens would differ by.
-
-    Parameters
-    ----------
-    questions : Questions
-        The models.
-
-    Returns
-    -------
-    Questions
-        With departures that are a function of size and tokens; see `deviations.NUGGET`.
-    """
-    lower = questions.deviation_lower
-    values, vectors = np.linalg.eigh(lower @ lower.T - NUGGET * np.eye(len(lower)))
-    return replace(questions, deviation_lower=vectors * np.sqrt(np.maximum(values, 0.0)))
