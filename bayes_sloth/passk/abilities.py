@@ -95,6 +95,8 @@ class Abilities:
             return frame, np.broadcast_to(z, (len(learned), *z.shape))
         names, raw = skills_of_new(self.posterior, models, seed=seed)
         z = (raw - self.center) / self.spread
+        if len(learned) == 1:  # a point estimate takes skills at their means
+            return names, z.mean(axis=0, keepdims=True)
         # Evenly over the chains, as many as there are draws of the item model.
         chosen = np.linspace(0, len(z) - 1, len(learned)).round().astype(int)
         if len(self.draws) == 1:

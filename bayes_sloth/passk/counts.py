@@ -1,4 +1,4 @@
-"""Tables of repeated samples: how many of n samples of a model solved each item, and pass@k of such counts."""
+"""Tables of repeated samples: how many of n samples solved each item, and the pass@k of such counts."""
 
 from __future__ import annotations
 
