@@ -38,7 +38,7 @@ DIMS: Final = {
     "difficulty": (ITEM,),
     "never_item": (ITEM,),
     "model_effect": (MODEL,),
-    "skill": (MODEL, SKILL),
+    "model_skill": (MODEL, SKILL),
 }
 SCALARS: Final = ("difficulty_mean", "difficulty_scale", "model_scale", "residual", "never")
 FEW_MODELS: Final = (
@@ -56,7 +56,7 @@ class ItemPosterior:
     data : Dataset
         Dims chain, draw, then: `weight`, `weight_scale` (skill); `discrimination` (item, skill);
         `difficulty`, `never_item` (item; the chance that nobody ever solves it); `model_effect` (model);
-        `skill` (model, skill); `difficulty_mean`, `difficulty_scale`, `model_scale`, `residual`, `never`.
+        `model_skill` (model, skill); `difficulty_mean`, `difficulty_scale`, `model_scale`, `residual`, `never`.
         Logits, for skills in standard deviations.
     counts : Counts
         What was fitted.

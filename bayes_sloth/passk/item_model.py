@@ -115,7 +115,7 @@ def item_model(data: ItemData, priors: ItemPriors) -> None:
     scale = sample("difficulty_scale", dist.HalfNormal(p.difficulty_scale))
     difficulty = sample("difficulty", dist.StudentT(TAIL, mean, scale).expand([items]).to_event(1))
     effect = deterministic("model_effect", _model_effect(models, p))
-    skill = deterministic("skill", data.skill + _skill_noise(data))
+    skill = deterministic("model_skill", data.skill + _skill_noise(data))
     residual = sample("residual", dist.HalfNormal(p.residual))
     never = sample("never", dist.Beta(1.0, p.never_shape))
     logit = skill @ discrimination.T + effect[:, None] - difficulty

@@ -174,7 +174,7 @@ def _new_test(items: ItemPosterior, count: int, rng: np.random.Generator) -> _Te
 
 
 def _new_skills(items: ItemPosterior, models: object, seed: int) -> tuple[list[str], Floats]:
-    learned = items.flat("skill")
+    learned = items.flat("model_skill")
     if models is None:
         return [], learned[:, :0]
     return items.abilities.of_new(models, learned, seed=seed)
@@ -201,7 +201,7 @@ def _sampled_rate(
     items: ItemPosterior, place: int, test: _Test, new_items: int | None, rng: np.random.Generator
 ) -> Floats:
     """Return draws of the solve rates of a sampled model: on the fitted items its own counts tell most."""
-    skill, effect = items.flat("skill")[:, place], items.flat("model_effect")[:, place]
+    skill, effect = items.flat("model_skill")[:, place], items.flat("model_effect")[:, place]
     residual = items.flat("residual")
     if new_items is not None or not residual.any():
         return _rate(items, test, skill, effect, rng)
