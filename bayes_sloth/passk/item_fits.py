@@ -56,8 +56,8 @@ class ItemPosterior:
     data : Dataset
         Dims chain, draw, then: `weight`, `weight_scale` (skill); `discrimination` (item, skill);
         `difficulty`, `never_item` (item; the chance that nobody ever solves it); `model_effect` (model);
-        `model_skill` (model, skill); `difficulty_mean`, `difficulty_scale`, `model_scale`, `residual`, `never`.
-        Logits, for skills in standard deviations.
+        `model_skill` (model, skill); `difficulty_mean`, `difficulty_scale`, `model_scale`, `residual`,
+        `never`. Logits, for skills in standard deviations.
     counts : Counts
         What was fitted.
     abilities : Abilities
