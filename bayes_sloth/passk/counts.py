@@ -178,7 +178,7 @@ def _unbiased(n: Floats, c: Floats, k: float) -> Floats:
     """Return one less the chance that k of the n samples are all wrong, in logs of factorials."""
     wrong = np.maximum(n - c, k)
     log_miss = gammaln(wrong + 1) - gammaln(wrong - k + 1) - gammaln(n + 1) + gammaln(n - k + 1)
-    return np.where(n - c < k, 1.0, -np.expm1(log_miss))
+    return np.asarray(np.where(n - c < k, 1.0, -np.expm1(log_miss)))
 
 
 def check_k(k: Sequence[int] | Sequence[float] | Floats) -> Floats:
