@@ -97,9 +97,9 @@ def _items(
 
     skills: object = bs.load(source) if source and source.suffix == ".nc" else source
     if published:
-        return verbs.published(counts, skills)  # type: ignore[arg-type]
+        return verbs.published(counts, skills)
     asked = {name: value for name, value in settings.arguments.items() if name != "method"}
-    return verbs.fit(counts, skills, progress=progress, **asked)  # type: ignore[arg-type]
+    return verbs.fit(counts, skills, progress=progress, **asked)
 
 
 def pass_sheet(

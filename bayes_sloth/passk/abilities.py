@@ -35,8 +35,8 @@ class Abilities:
     models, skills : tuple of str
         Labels.
     draws : array, dims (draw, model, skill)
-        Standard deviations of the skill over the models of the fit, or of the user's table; one draw where
-        skills are numbers.
+        Standard deviations of the skill over the models of the fit, or over the sampled ones of the user's
+        table, 0 for the average sampled model; one draw where skills are numbers.
     center, spread : array, dims (skill)
         What was taken off and divided by.
     posterior : Posterior or None
@@ -147,9 +147,10 @@ def _from_fit(posterior: Posterior, models: Sequence[str]) -> Abilities:
         if name not in known:
             raise unknown_name("model", name, known)
     every = skill.transpose(CHAIN, DRAW, MODEL, SKILL).values.reshape(-1, *skill.shape[2:])
-    mean = every.mean(axis=0)
-    center, spread = mean.mean(axis=0), mean.std(axis=0)
-    draws = (every[:, [known.index(name) for name in models]] - center) / spread
+    chosen, spread = every[:, [known.index(name) for name in models]], every.mean(axis=0).std(axis=0)
+    # Zero is the average sampled model: there difficulties are known best, whatever items ask for.
+    center = chosen.mean(axis=(0, 1))
+    draws = (chosen - center) / spread
     labels = tuple(str(name) for name in skill[SKILL].values)
     return Abilities(tuple(models), labels, draws, center, spread, posterior)
 
@@ -195,7 +196,7 @@ def skills_of_new(posterior: Posterior, models: object, *, seed: int) -> tuple[l
     """
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     scores = posterior.scores
-    rows = read_models(models, known=scores.families)  # type: ignore[arg-type]
+    rows = read_models(models, known=scores.families)
     order = np.argsort(rows[MODEL].to_numpy(dtype=str), kind="stable")  # as `predict` does
     asked = rows.iloc[order].reset_index(drop=True)
     design = design_of(scores, posterior.spec.anchors or ())

@@ -111,12 +111,12 @@ def read_counts(source: Source | Counts) -> Counts:
 
 def _whole(frame: pd.DataFrame, name: str) -> Floats:
     """Return a column of counts."""
-    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
+    values = np.asarray(pd.to_numeric(frame[name], errors="coerce"), dtype=float)
     wrong = ~np.isfinite(values) | (values < 0) | (values != np.round(values))
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"row {place + 1}: {name} is {frame[name].iloc[place]!r}: give a whole number, 0 or more."
+            f"row {place + 1}: {name} is {frame[name].iloc[place]}: give a whole number, 0 or more."
         )
     return values
 

@@ -229,7 +229,8 @@ def _messages(found: dict[str, Any], diverging: int, abilities: Abilities) -> tu
     if draws < 8:
         return (*messages, f"{draws} draws a chain: too few to tell whether chains agree; take 500.")
     worst: dict[str, tuple[float, float]] = {}
-    for name, value in found.items():
+    for name in (name for name in found if name != "never_item"):  # it follows from the others
+        value = found[name]
         with np.errstate(invalid="ignore", divide="ignore"):  # a quantity that never moves has none
             judged = diagnose(np.asarray(value).reshape(chains, draws, -1))
         worst[name] = float(np.nanmax(judged["r_hat"])), float(np.nanmin(judged["ess_bulk"]))

@@ -231,7 +231,7 @@ def _costs(items: ItemPosterior, models: object, names: Sequence[str]) -> dict[s
         return {}
     frames = [posterior.scores.metadata]
     if models is not None:
-        frames.append(read_models(models, known=posterior.scores.families))  # type: ignore[arg-type]
+        frames.append(read_models(models, known=posterior.scores.families))
     known = pd.concat([frame[[MODEL, PARAMS_B, ACTIVE_PARAMS_B]] for frame in frames])
     known = known.drop_duplicates(MODEL, keep="last").set_index(MODEL)
     active = known[ACTIVE_PARAMS_B].fillna(known[PARAMS_B])
