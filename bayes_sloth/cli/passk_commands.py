@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -67,6 +67,7 @@ def passk(
     quiet: opt.Quiet = False,
 ) -> int:
     """Forecast pass@k: how often one of k samples solves an item, for models that do not exist yet too."""
+    import bayes_sloth as bs
     from bayes_sloth import passk as verbs
     from bayes_sloth.cli.terminal import emit
 
@@ -75,9 +76,10 @@ def passk(
     if (fit is None) == (skills is None):
         raise InputError("skills of the sampled models are needed: give either --fit FIT or --skills FILE.")
     counts = verbs.read_counts(table)
+    known = bs.load(fit) if fit is not None else skills
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the sheet says what is not to be trusted
-        items = _items(counts, fit or skills, published, settings, progress=not quiet)
+        items = _items(counts, known, published, settings, progress=not quiet)
         curves = verbs.predict(items, models, sampled=sampled, new_items=new_items, seed=seed)
     if equal is None:
         found = curves.table(k or SHOWN, prob)
@@ -89,13 +91,11 @@ def passk(
 
 
 def _items(
-    counts: object, source: Path | None, published: bool, settings: opt.FitSettings, *, progress: bool
+    counts: Any, skills: Any, published: bool, settings: opt.FitSettings, *, progress: bool
 ) -> ItemPosterior:
-    """Fit the items, whatever the skills come from and the form is."""
-    import bayes_sloth as bs
+    """Fit the items in the form asked for."""
     from bayes_sloth import passk as verbs
 
-    skills: object = bs.load(source) if source and source.suffix == ".nc" else source
     if published:
         return verbs.published(counts, skills)
     asked = {name: value for name, value in settings.arguments.items() if name != "method"}

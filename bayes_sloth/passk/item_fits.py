@@ -149,10 +149,10 @@ def fit(
     >>> bs.passk.fit(made.counts, made.skills[:1], seed=0)
     Traceback (most recent call last):
     ...
-    bayes_sloth.errors.InputError: unknown model 'model 2': choose from model 1.
+    bayes_sloth.errors.InputError: unknown model 'model 2': choose from model 1. Did you mean 'model 1'?
     """
     begun = time.perf_counter()
-    _check(seed=seed, chains=chains, draws=draws, warmup=warmup)
+    check_whole(seed=seed, chains=chains, draws=draws, warmup=warmup)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     counts = read_counts(table)
     if len(counts.models) < FEWEST:
@@ -174,7 +174,18 @@ def fit(
     return ItemPosterior(labelled(found, DIMS, labels), counts, abilities, report)
 
 
-def _check(**counts: int) -> None:
+def check_whole(**counts: int) -> None:
+    """Refuse counts below 1, or a seed below 0.
+
+    Raises
+    ------
+    InputError
+        Names the count and its value.
+
+    Examples
+    --------
+    >>> check_whole(seed=0, chains=4)
+    """
     for name, count in counts.items():
         least = 0 if name == "seed" else 1
         wrong = isinstance(count, bool) or not isinstance(count, int | np.integer)

@@ -16,7 +16,7 @@ from scipy.special import expit, log_expit
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import ACTIVE_PARAMS_B, CHAIN, DRAW, ITEM, MODEL, PARAMS_B
 from bayes_sloth.passk.counts import GRID, K, check_k, pass_at
-from bayes_sloth.passk.item_fits import ItemPosterior
+from bayes_sloth.passk.item_fits import ItemPosterior, check_whole
 from bayes_sloth.passk.item_model import TAIL, _mode
 from bayes_sloth.reading import read_models
 from bayes_sloth.summaries import summary_table
@@ -127,8 +127,7 @@ def predict(
     ('model 4',)
     """
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    if new_items is not None and (isinstance(new_items, bool) or new_items < 1):
-        raise InputError(f"predict: new_items is {new_items!r}: give a number of items, 1 or more.")
+    check_whole(seed=seed, new_items=1 if new_items is None else new_items)
     rng = np.random.default_rng(seed)
     chosen = list(items.counts.models if models is None and sampled is None else sampled or ())
     for name in chosen:

@@ -88,11 +88,11 @@ def plot_match(matches: pd.DataFrame) -> Figure:
             axes.plot(median, row, "o", color=COLOURS[0], markersize=4)
         if not np.isfinite(upper):
             axes.plot(edge, row, ">", color=COLOURS[0], markersize=6)
-    labels = [f"{row.model}, to {row.at} of the large" for row in table.itertuples()]
+    labels = [f"{row.model} for {row.at} of {row.equals}" for row in table.itertuples()]
     axes.set_yticks(range(len(table)), labels, fontsize="small")
     axes.set(xscale="log", xlabel=f"samples; {100 * float(table['prob'].iloc[0]):.4g}% intervals")
     axes.set_xlim(left=0.7, right=1.6 * edge)
     axes.set_ylim(-0.6, len(table) - 0.4)
-    axes.set_title(f"Samples that equal {table['equals'].iloc[0]}", loc="left", fontsize="medium")
+    axes.set_title("Samples that solve as much", loc="left", fontsize="medium")
     plt.close(figure)
     return figure
