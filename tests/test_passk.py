@@ -48,12 +48,13 @@ def stand_in(draws: int = 200, residual: float = 0.5) -> ItemPosterior:
     counts = simulation.counts.of(SEEN)
     abilities = abilities_of(simulation.skills, SEEN)
     items, skills = len(counts.items), len(abilities.skills)
-    never = (counts.successes.sum(axis=0) == 0) * 0.5
+    untouched = counts.successes.sum(axis=0) == 0
+    never, hard = untouched * 0.5, np.where(untouched, 12.0, simulation.truth["difficulty"].values)
     values = {
         "weight": rng.normal(0.7, 0.1, (1, draws, skills)),
         "weight_scale": np.full((1, draws, skills), 0.3),
         "discrimination": rng.normal(0.7, 0.1, (1, draws, items, skills)),
-        "difficulty": simulation.truth["difficulty"].values + rng.normal(0, 0.1, (1, draws, items)),
+        "difficulty": hard + rng.normal(0, 0.1, (1, draws, items)),
         "never_item": np.broadcast_to(never, (1, draws, items)),
         "model_effect": np.zeros((1, draws, 7)),
         "model_skill": np.broadcast_to(abilities.draws[0], (1, draws, 7, skills)),
