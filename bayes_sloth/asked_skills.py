@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,8 @@ from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.local_effects import drawn_effects, skills_and_specifics, with_priors
 from bayes_sloth.names import BENCHMARK, DRAW, MODEL, SKILL
 from bayes_sloth.posterior import Posterior
+from bayes_sloth.questions import Questions
+from bayes_sloth.spec import ModelSpec
 
 Floats = NDArray[np.float64]
 
@@ -74,20 +77,29 @@ def drawn_skills(
     InputError
         If a row is not valid.
     """
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     asked, draws = asked_of(posterior, models), draws_of(posterior)[0]
     draws = {name: value[jnp.asarray(chosen)] for name, value in draws.items()}
     questions = without_luck(asked.questions) if typical else asked.questions
 
+    keys = jax.random.split(jax.random.key(seed), len(chosen))
+    skill, specific = _skills(questions.argument, draws, keys, spec=posterior.spec)
+    skill, specific = (np.asarray(values)[:, asked.back] for values in (skill, specific))
+    return asked.rows, _labelled(posterior, skill, specific, list(asked.rows[MODEL]))
+
+
+@partial(jax.jit, static_argnames="spec")
+def _skills(questions: Questions, draws: Draw, keys: jax.Array, spec: ModelSpec) -> tuple[Values, Values]:
+    """Draw skills and specifics, a draw a key; other models of the same shape find the program compiled."""
+
     def one(item: tuple[Draw, jax.Array]) -> tuple[Values, Values]:
         keys = jax.random.split(item[1], 3)
-        draw = with_priors(item[0], posterior.spec.priors, keys[0])
+        draw = with_priors(item[0], spec.priors, keys[0])
         effects = drawn_effects(questions, draw["skill_mean"].size, keys[1], keys[2])
         return skills_and_specifics(questions, draw, effects)
 
-    keys = jax.random.split(jax.random.key(seed), len(chosen))
-    skill, specific = jax.jit(lambda items: jax.lax.map(one, items, batch_size=BATCH))((draws, keys))
-    skill, specific = (np.asarray(values)[:, asked.back] for values in (skill, specific))
-    return asked.rows, _labelled(posterior, skill, specific, list(asked.rows[MODEL]))
+    found: tuple[Values, Values] = jax.lax.map(one, (draws, keys), batch_size=BATCH)
+    return found
 
 
 def fitted_skills(posterior: Posterior, names: Sequence[str], *, chosen: Ints) -> xr.Dataset:

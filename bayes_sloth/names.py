@@ -13,6 +13,7 @@ SKILL: Final = "skill"
 PROB: Final = "prob"
 COVARIATE: Final = "covariate"
 LINE: Final = "line"
+ITEM: Final = "item"
 
 PARAMS_B: Final = "params_b"
 ACTIVE_PARAMS_B: Final = "active_params_b"
