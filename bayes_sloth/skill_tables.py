@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_sloth.errors import unknown_name
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, INSTRUCT, MODEL, PARAMS_B, SKILL, TOKENS_T
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.summaries import ranks, summary_table
@@ -119,13 +120,15 @@ class Skills:
         families = summary_table(self.data["family_tuning"].sel({FAMILY: told}), prob)
         return pd.concat([population, families], ignore_index=True)
 
-    def pairs(self, prob: float = 0.9) -> pd.DataFrame:
+    def pairs(self, prob: float = 0.9, *, tuned_of: Mapping[str, str] | None = None) -> pd.DataFrame:
         """Return what tuned models have more than base models of their family, size and tokens.
 
-        The last rows are the average over pairs. Columns base, tuned, family, skill, median, lower, upper,
-        prob, direction.
+        Where a table keeps base and tuned models in families of different names, `tuned_of` names the pairs:
+        base model to tuned model. The last rows are the average over pairs. Columns base, tuned, family (of
+        the base model), skill, median, lower, upper, prob, direction.
         """
-        pairs = list(matched_pairs(self.posterior.scores.metadata))
+        known = self.posterior.scores.metadata
+        pairs = list(matched_pairs(known) if tuned_of is None else named_pairs(known, tuned_of))
         skill = self.data["model_skill"]
         columns = ["base", "tuned", FAMILY]
         if not pairs:
@@ -206,6 +209,40 @@ def matched_pairs(table: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
         for base in group[MODEL][~tuned]:
             for model in group[MODEL][tuned]:
                 yield str(base), str(model), str(key[0])
+
+
+def named_pairs(table: pd.DataFrame, tuned_of: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield pairs of base and tuned models with the base model's family.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of models: model, family.
+    tuned_of : mapping of str to str
+        Base model to tuned model.
+
+    Yields
+    ------
+    tuple of str
+        Base model, tuned model, family.
+
+    Raises
+    ------
+    InputError
+        If a model is not in the table.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"model": ["a", "a-it"], "family": ["a", "a-it"]})
+    >>> list(named_pairs(rows, {"a": "a-it"}))
+    [('a', 'a-it', 'a')]
+    """
+    family = dict(zip(table[MODEL], table[FAMILY], strict=True))
+    for base, tuned in tuned_of.items():
+        for name in (base, tuned):
+            if name not in family:
+                raise unknown_name("model", name, tuple(family))
+        yield base, tuned, str(family[base])
 
 
 def part_names(skills: tuple[str, ...]) -> list[str]:

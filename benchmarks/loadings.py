@@ -7,13 +7,15 @@ Three skills are fitted to the authors' joint table (`--fit` reads a fit kept by
 by oblique geomin, which is fixed beforehand as the paper's, and matched to the published ones. The table
 holds the published loadings beside our medians and 90% intervals, in logits for one standard deviation of a
 skill. The published ones are of another law (straight logs, no effects of tuning, links of its own), so a
-number outside says that the reading depends on the law, not that either is wrong. `--rotation target` turns
+number outside says that the reading depends on the law, not that either is wrong. Then what tuned models of
+seven families have more than their base models. `--rotation target` turns
 every draw as near to the published loadings as it goes: what then lies outside is not a matter of rotation.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,10 @@ LEADING = {
     NAMES[1]: ("ARC", "HellaSwag", "Winogrande"),
     NAMES[2]: ("IFEval",),
 }
+
+# Families whose base and tuned models the paper compares, and how the tuned ones are named.
+COMPARED = ("falcon", "gemma", "llama-2", "llama-3", "qwen1.5", "recurrentgemma", "yi-1.5")
+ENDINGS = ("-instruct", "-chat", "-it")
 
 
 def published() -> pd.DataFrame:
@@ -94,6 +100,13 @@ def beside(skills: Skills) -> pd.DataFrame:
     ]
 
 
+def tuned_models(models: Sequence[str]) -> dict[str, str]:
+    """Return the tuned model of every base model of the families that the paper compares."""
+    compared = [name for name in models if name.removeprefix("meta-").startswith(COMPARED)]
+    found = {name: [name + ending for ending in ENDINGS if name + ending in models] for name in compared}
+    return {base: tuned[0] for base, tuned in found.items() if tuned}
+
+
 def main() -> None:
     """Print the statements, the numbers side by side, and how well the skills are identified."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -122,6 +135,8 @@ def main() -> None:
     outside = table[~table["inside"]]
     print(f"{len(outside)} of {len(table)} published numbers lie outside our 90% intervals")
     print(f"worst R-hat of an aligned loading: {skills.alignment['r_hat'].max():.4f}")
+    pairs = skills.pairs(tuned_of=tuned_models(fit.scores.models)).drop(columns="prob")
+    print(pairs.round(2).to_string(index=False))
     if options.csv:
         table.to_csv(options.csv, index=False)
 

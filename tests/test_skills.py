@@ -138,6 +138,19 @@ def test_pairs_are_of_one_family_and_size() -> None:
         assert (facts.loc[own["base"], column].to_numpy() == facts.loc[own["tuned"], column].to_numpy()).all()
 
 
+def test_pairs_may_be_named() -> None:
+    """By name they give the same table: base and tuned models may be of families of different names."""
+    matched = found().pairs()
+    names = matched[matched["base"] != "average"].drop_duplicates("base").set_index("base")["tuned"].to_dict()
+    named = found().pairs(tuned_of=names)
+    each = [
+        t[t["base"] != "average"].set_index(["base", "tuned", "skill"])["median"] for t in (matched, named)
+    ]
+    pd.testing.assert_series_equal(each[1].sort_index(), each[0].loc[each[1].index].sort_index())
+    with pytest.raises(bs.InputError, match="llama-2-7c"):
+        found().pairs(tuned_of={"llama-2-7c": "llama-2-7b-chat"})
+
+
 def test_without_pairs_there_is_no_row() -> None:
     assert list(matched_pairs(ideal_fit().scores.metadata.assign(instruct=0))) == []
 
