@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.asking import BATCH, Draw, Ints, Values, asked_of, draws_of, without_luck
+from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.local_effects import drawn_effects, skills_and_specifics, with_priors
@@ -88,7 +89,7 @@ def drawn_skills(
     return asked.rows, _labelled(posterior, skill, specific, list(asked.rows[MODEL]))
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jax.jit, static_argnames="spec", compiler_options=LITTLE_EFFORT)
 def _skills(questions: Questions, draws: Draw, keys: jax.Array, spec: ModelSpec) -> tuple[Values, Values]:
     """Draw skills and specifics, a draw a key; other models of the same shape find the program compiled."""
 

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.asking import BATCH, Draw, asked_of, check_seed, draws_of
+from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.errors import InputError
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
@@ -199,7 +200,7 @@ def flags_of(rows: pd.DataFrame, scores: Scores) -> dict[str, Any]:
     return kept | {"known_family": (MODEL, known), "extrapolates": (MODEL, outside)}
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jax.jit, static_argnames="spec", compiler_options=LITTLE_EFFORT)
 def _forecasts(questions: Questions, draws: Draw, keys: jax.Array, spec: ModelSpec) -> tuple[Values, Values]:
     """Forecast by every draw; other models of as many families, lines and gaps find the program compiled."""
 

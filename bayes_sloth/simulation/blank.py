@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from numpyro import handlers
 
 from bayes_sloth.catalogue import Benchmark
+from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.covariates import Scaling, scaling_of
 from bayes_sloth.design import (
     HALF,
@@ -123,7 +124,7 @@ def draws(design: Design, spec: ModelSpec, keys: jax.Array) -> dict[str, Values]
     return dict(_draws(argument(design), spec, keys))
 
 
-@partial(jax.jit, static_argnames="spec")
+@partial(jax.jit, static_argnames="spec", compiler_options=LITTLE_EFFORT)
 def _draws(design: Design, spec: ModelSpec, keys: jax.Array) -> dict[str, Values]:
     """Draw by one program for all tables of one shape."""
 
