@@ -54,7 +54,10 @@ def one_table(seed: int, options: argparse.Namespace) -> tuple[dict[str, Any], p
         "r_hat": round(float(found.alignment["r_hat"].max()), 4),
         "too many": any(TOO_MANY in finding for finding in found.findings),
     }
-    return about, pd.DataFrame() if options.more else beside(made, found, seed)
+    if options.more:
+        return about, pd.DataFrame()
+    table = beside(made, found, seed)
+    return about | {"inside": table.groupby("prob")["inside"].mean().round(2).to_dict()}, table
 
 
 def beside(made: Simulation, found: Skills, seed: int) -> pd.DataFrame:
