@@ -8,8 +8,9 @@ published ones, and nothing in its splits depends on a family. `basic_regret` is
 falls short of its best one: where it is near zero two far splits are as good, and rounding decides.
 
 Ours is a full posterior of the same table (`--fit` reads one that `--keep` or `loadings.py` kept): the split
-of least expected regret for the shared law, the interval of the best size, and the expected regret of the
-published split. All regrets are in standard deviations of the skill over models.
+of least expected regret for the shared law, the interval of the best size, the expected regret of the
+published split, and the probability that it is better than ours. All regrets are in standard deviations of
+the skill over models.
 """
 
 from __future__ import annotations
@@ -118,8 +119,11 @@ def ours(skills: Skills, box: Box) -> pd.DataFrame:
             size = told["optimum"].set_index("quantity").loc["params_b"]
             row = {"flops": flops, "skill": skill, "ours_b": ways["params_b"][chosen]}
             row |= {"ours_t": ways["tokens_t"][chosen], "b_lower": size["lower"], "b_upper": size["upper"]}
-            published_regret = regrets(values, inside)[..., nearest(ways, wanted[skill][0])].mean()
-            rows.append(row | {"regret": regret[chosen], "regret_published": published_regret})
+            short = regrets(values, inside)
+            theirs = short[..., nearest(ways, wanted[skill][0])]
+            better = float((theirs < short[..., chosen]).mean())
+            row |= {"regret": regret[chosen], "regret_published": theirs.mean()}
+            rows.append(row | {"published_better": better})
     return pd.DataFrame(rows)
 
 

@@ -50,11 +50,14 @@ def one_table(seed: int, options: argparse.Namespace) -> tuple[dict[str, Any], p
     about = {
         "seed": seed,
         "status": fit.report.status.name.lower(),
-        "alike": found.alignment["alike"].min(),
-        "r_hat": found.alignment["r_hat"].max(),
+        "alike": round(float(found.alignment["alike"].min()), 3),
+        "r_hat": round(float(found.alignment["r_hat"].max()), 4),
         "too many": any(TOO_MANY in finding for finding in found.findings),
     }
-    return about, pd.DataFrame() if options.more else beside(made, found, seed)
+    if options.more:
+        return about, pd.DataFrame()
+    table = beside(made, found, seed)
+    return about | {"inside": table.groupby("prob")["inside"].mean().round(2).to_dict()}, table
 
 
 def beside(made: Simulation, found: Skills, seed: int) -> pd.DataFrame:

@@ -177,5 +177,7 @@ def test_the_picture_of_settings_shows_its_table() -> None:
     drawn = {line.get_label(): line.get_ydata().tolist() for line in axes.lines[:3]}
     pooled = found().table()["MAE"]
     assert drawn == {"right": [pooled["right"]] * 2, "narrow": [pooled["narrow"]] * 2, "published": [0.04]}
+    highest = max(max(values) for values in drawn.values())
+    assert axes.get_ylim()[1] >= 1.04 * highest  # its mark is not cut
     with pytest.raises(bs.InputError, match="unknown measure 'error'"):
         plots.plot_settings(frame, measure="error")

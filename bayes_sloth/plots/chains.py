@@ -57,8 +57,9 @@ def plot_ranks(
     """Draw how the ranks of every chain's draws among those of all chains depart from even ones.
 
     A line that goes far from zero is of a chain that has been elsewhere. ArviZ 0.8 draws a band that even
-    ranks of independent draws keep to, with probability 0.99; ArviZ 1 tests all chains together instead,
-    gives the p-value and marks the ranks that depart in black.
+    ranks of independent draws keep to, with probability 0.99, from four chains on: with two or three its band
+    holds every line and says nothing. ArviZ 1 tests all chains together instead, gives the p-value and marks
+    the ranks that depart in black.
 
     Parameters
     ----------

@@ -133,6 +133,7 @@ def plot_settings(settings: pd.DataFrame, *, measure: str = "MAE") -> Figure:
         across = table[SETTING].map(places) + aside
         axes.plot(across, table[measure], shape, color=colour, mfc=fill, markersize=6, label=law)
     axes.set_xticks(range(len(names)), names)
+    axes.axhline(0.0, color="0.9", linewidth=0.8, zorder=0)  # leaves room above the highest mark, too
     for edge in range(1, len(names)):
         axes.axvline(edge - 0.5, color="0.9", linewidth=0.8, zorder=0)
     axes.set(xlabel=SETTING, ylabel=_unit(measure), ylim=(0, None), xlim=(-0.5, len(names) - 0.5))
