@@ -1,6 +1,7 @@
 """Forecasts of pass@k on simulated tables: what intervals hold, and errors beside the published form's.
 
-    python benchmarks/passk.py [--tables N] [--items N] [--seed N] [--csv FILE] [--picture FILE]
+    python benchmarks/passk.py [--tables N] [--items N] [--seed N] [--chains N] [--draws N] [--only TRUTH]
+        [--csv FILE] [--picture FILE]
 
 Seven models are sampled, three are held out, on tables of four truths: the published form itself; residuals
 of a model on one item; items that are never solved; both. One row a truth and number of samples k. `held` is
@@ -33,22 +34,24 @@ SEEN, HELD_OUT = 7, 3
 K = (1, 10, 100, 1000, 10_000)
 
 
-def forecasts(truth: dict[str, float], items: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def forecasts(
+    truth: dict[str, float], items: int, seed: int, lengths: dict[str, int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return our forecasts of the held-out models and the published form's, both beside the truth."""
     made = bs.passk.simulate(models=SEEN + HELD_OUT, items=items, seed=seed, **truth)  # type: ignore[arg-type]
     names = made.skills["model"].tolist()
     counts, new = made.counts.of(names[:SEEN]), made.skills[SEEN:]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bs.FitWarning)
-        fitted = bs.passk.fit(counts, made.skills, seed=seed)
+        fitted = bs.passk.fit(counts, made.skills, seed=seed, **lengths)  # type: ignore[arg-type]
     kinds = (fitted, bs.passk.published(counts, made.skills))
     ours, theirs = (bs.passk.predict(kind, new, seed=seed).table(K).merge(made.pass_at(K)) for kind in kinds)
     return ours, theirs
 
 
-def judged(name: str, tables: int, items: int, seed: int) -> pd.DataFrame:
+def judged(name: str, tables: int, items: int, seed: int, lengths: dict[str, int]) -> pd.DataFrame:
     """Return errors, bias and coverage for one truth, a row a k."""
-    pairs = [forecasts(TRUTHS[name], items, seed + number) for number in range(tables)]
+    pairs = [forecasts(TRUTHS[name], items, seed + number, lengths) for number in range(tables)]
     ours, theirs = (pd.concat(frames) for frames in zip(*pairs, strict=True))
     held = ours["truth"].between(ours["lower"] - 1e-9, ours["upper"] + 1e-9)
     columns = {
@@ -77,6 +80,9 @@ def main() -> None:
     parser.add_argument("--tables", type=int, default=20)
     parser.add_argument("--items", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--chains", type=int, default=4)
+    parser.add_argument("--draws", type=int, default=500, help="kept and of adaptation, a chain")
+    parser.add_argument("--only", choices=list(TRUTHS), action="append", help="repeat for several")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--picture", type=Path)
     asked = parser.parse_args()
@@ -84,7 +90,9 @@ def main() -> None:
         published, truth = paper()
         plot_pass(published, truth).savefig(asked.picture, dpi=150)
     if asked.tables:
-        found = [judged(name, asked.tables, asked.items, asked.seed) for name in TRUTHS]
+        lengths = {"chains": asked.chains, "draws": asked.draws, "warmup": asked.draws}
+        names = asked.only or list(TRUTHS)
+        found = [judged(name, asked.tables, asked.items, asked.seed, lengths) for name in names]
         table = pd.concat(found, ignore_index=True)
         print(table.to_string(index=False, float_format="{:.3f}".format))
         if asked.csv is not None:

@@ -96,12 +96,36 @@ class Abilities:
             return names, z.mean(axis=0, keepdims=True)
         # Evenly over the chains, as many as there are draws of the item model.
         chosen = np.linspace(0, len(z) - 1, len(learned)).round().astype(int)
-        if len(self.draws) == 1:
-            return names, z[chosen]
-        flat, own = (values.reshape(len(values), -1) for values in (z, self.draws))
-        gain = np.linalg.pinv(own - own.mean(axis=0), rcond=NEGLIGIBLE**0.5) @ (flat - flat.mean(axis=0))
-        moved = flat[chosen] + (learned.reshape(len(learned), -1) - own[chosen]) @ gain
-        return names, moved.reshape(len(learned), *z.shape[1:])
+        return names, z[chosen] if len(self.draws) == 1 else moved(z, self.draws, learned, chosen)
+
+
+def moved(new: Floats, own: Floats, learned: Floats, chosen: NDArray[np.int64]) -> Floats:
+    """Return draws of new models' skills, moved as those of the sampled models moved (Matheron's rule).
+
+    Parameters
+    ----------
+    new, own : array, dims (draw of the fit, model, skill)
+        Skills of new and of sampled models, drawn together.
+    learned : array, dims (draw, model, skill)
+        Skills of the sampled models after their samples were seen.
+    chosen : array of int, dims (draw)
+        Which draw of the fit each of the learned ones is paired with.
+
+    Returns
+    -------
+    array, dims (draw, new model, skill)
+        Draws.
+
+    Examples
+    --------
+    >>> own = np.array([-1.0, 0.0, 1.0]).reshape(3, 1, 1)
+    >>> moved(2.0 * own, own, own + 0.5, np.arange(3)).ravel().round(9).tolist()
+    [-1.0, 1.0, 3.0]
+    """
+    flat, known = (values.reshape(len(values), -1) for values in (new, own))
+    gain = np.linalg.pinv(known - known.mean(axis=0), rcond=NEGLIGIBLE**0.5) @ (flat - flat.mean(axis=0))
+    shift = (learned.reshape(len(learned), -1) - known[chosen]) @ gain
+    return np.asarray((flat[chosen] + shift).reshape(len(learned), *new.shape[1:]))
 
 
 def abilities_of(source: Posterior | Source, models: Sequence[str]) -> Abilities:

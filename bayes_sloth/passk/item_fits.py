@@ -6,6 +6,7 @@ import hashlib
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import jax
@@ -159,8 +160,8 @@ def fit(
         raise InputError(f"{len(counts.models)} model was sampled: give samples of {FEWEST} models or more.")
     abilities = abilities_of(skills, counts.models)
     data = ItemData(counts.n, counts.successes, abilities.draws.mean(axis=0), abilities.factor)
-    sampler = _sampler(data, chains, draws, warmup, progress and watched())
-    sampler.run(jax.random.key(seed), ItemData(*map(jnp.asarray, data)), priors or ItemPriors())
+    sampler = _sampler(data, priors or ItemPriors(), chains, draws, warmup, progress and watched())
+    sampler.run(jax.random.key(seed), ItemData(*map(jnp.asarray, data)))
     found = {
         name: value
         for name, value in sampler.get_samples(group_by_chain=True).items()
@@ -193,9 +194,11 @@ def check_whole(**counts: int) -> None:
             raise InputError(f"passk: {name} is {count!r}: give a whole number from {least} up.")
 
 
-def _sampler(data: ItemData, chains: int, draws: int, warmup: int, progress: bool) -> infer.MCMC:
+def _sampler(
+    data: ItemData, priors: ItemPriors, chains: int, draws: int, warmup: int, progress: bool
+) -> infer.MCMC:
     kernel = infer.NUTS(
-        item_model,
+        partial(item_model, priors=priors),
         init_strategy=infer.init_to_value(values=_start(data)),
         # A model's effect trades off against the weights of its skills and the average difficulty.
         dense_mass=[("weight", "model_effect_raw", "difficulty_mean")],
@@ -207,6 +210,7 @@ def _sampler(data: ItemData, chains: int, draws: int, warmup: int, progress: boo
         num_chains=chains,
         chain_method="vectorized",
         progress_bar=progress,
+        jit_model_args=True,  # as constants they would make a program for each table
     )
 
 

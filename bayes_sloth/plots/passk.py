@@ -49,9 +49,10 @@ def plot_pass(
             seen = observed[observed[MODEL] == name]
             axes.plot(seen["k"], seen["observed"], "o", color=colour, markersize=4)
     _keys(axes, dots=observed is not None, dashes=published is not None)
-    axes.set(xscale="log", xlabel="samples k", ylabel="pass@k, share of items", ylim=(0.0, 1.0))
-    percent = f"{100 * float(table['prob'].iloc[0]):.4g}%"
-    axes.set_title(f"At least one of k samples is right; {percent} intervals", loc="left", fontsize="medium")
+    axes.set(xscale="log", xlabel="samples k", ylabel="pass@k, share of items", ylim=(0.0, 1.02))
+    wide = bool((table["upper"] > table["lower"]).any())  # a point estimate has no intervals to speak of
+    intervals = f"; {100 * float(table['prob'].iloc[0]):.4g}% intervals" if wide else ""
+    axes.set_title(f"At least one of k samples is right{intervals}", loc="left", fontsize="medium")
     plt.close(figure)
     return figure
 
