@@ -19,7 +19,7 @@ from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE, SKILL
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import Prediction, flags_of
-from bayes_sloth.scarce_model import SITES, Rows, conditional_draws, task_law
+from bayes_sloth.scarce_model import FAMILY_TAIL, SITES, Rows, conditional_draws, task_law
 from bayes_sloth.summaries import summary_table
 from bayes_sloth.tables.files import load_table
 from bayes_sloth.watching import watched
@@ -114,7 +114,7 @@ class Downstream:
         rng = np.random.default_rng(seed)
         draw = {name: self.draws[name].values for name in SITES}
         draw = {name: value.reshape(-1, *value.shape[2:]) for name, value in draw.items()}
-        fresh = draw["family_scale"][:, None] * rng.standard_normal((len(draw["misfit"]), len(new)))
+        fresh = draw["family_scale"][:, None] * rng.standard_t(FAMILY_TAIL, (len(draw["misfit"]), len(new)))
         draw["family_effect"] = np.concatenate([draw["family_effect"], fresh], axis=1)
         rows = _rows(facts, skill.repeat(repeats, axis=0), [*known, *new], self.table)
         keys = jax.random.split(jax.random.key(seed), len(draw["misfit"]))

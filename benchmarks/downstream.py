@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from paper import BENCHMARKS, KIN, SIZE, TOKENS, paper_folder, paper_table
 from scipy.optimize import least_squares
 from scipy.special import expit
@@ -27,6 +28,7 @@ import bayes_sloth as bs
 from bayes_sloth.laws import PublishedSloth
 from bayes_sloth.laws.factor import side_by_side
 from bayes_sloth.laws.rows import recipes_of
+from bayes_sloth.metrics import crps
 from bayes_sloth.scarce import Downstream
 
 HELD = ("meta-llama-3-70b", "meta-llama-3-70b-instruct")
@@ -78,6 +80,9 @@ def forecast(found: Downstream, rows: pd.DataFrame) -> pd.DataFrame:
     if not on_paper.all():
         parts.append(found.predict(list(rows["model"][~on_paper]), seed=0))
     table = pd.concat([bs.intervals(part) for part in parts])
+    truth = xr.DataArray(rows.set_index("model")["score"])
+    drawn = [part.data["score"].squeeze("benchmark", drop=True) for part in parts]
+    table["crps"] = np.concatenate([crps(one, truth.sel(model=one["model"]), dim=()) for one in drawn])
     return table.merge(rows[["model", "kin", "score"]], on="model")
 
 
@@ -162,7 +167,9 @@ def main() -> None:
     inside = (found["lower"] <= found["score"]) & (found["score"] <= found["upper"])
     ours, theirs = ((found[name] - found["score"]).abs().mean() for name in ("median", "rival"))
     print(f"HumanEval, {len(found)} models of {found['kin'].nunique()} families left out in turn")
-    print(f"MAE ours {ours:.3f}, two stages {theirs:.3f}; 90% intervals hold {inside.mean():.3f}")
+    sharp = found["crps"].mean()
+    print(f"MAE ours {ours:.3f}, two stages {theirs:.3f} (also its CRPS, ours {sharp:.3f})")
+    print(f"90% intervals hold {inside.mean():.3f}")
     if options.csv:
         found.to_csv(options.csv, index=False)
 
