@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,9 +10,12 @@ import numpy as np
 import xarray as xr
 
 from bayes_sloth.asking import BATCH, Draw, asked_of, check_seed, draws_of, without_luck
+from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, MODEL, SKILL
 from bayes_sloth.posterior import Posterior
+from bayes_sloth.questions import Questions
+from bayes_sloth.spec import ModelSpec
 
 
 def prospects(posterior: Posterior, models: object, *, seed: int) -> xr.Dataset:
@@ -56,15 +60,8 @@ def prospects(posterior: Posterior, models: object, *, seed: int) -> xr.Dataset:
     questions = without_luck(asked.questions)
     draws, sizes = draws_of(posterior)
 
-    def one(item: tuple[Draw, jax.Array]) -> tuple[Any, Any]:
-        for_skills, for_priors, for_specific = jax.random.split(item[1], 3)
-        draw = with_priors(item[0], spec.priors, for_priors)
-        effects = drawn_effects(questions, draw["skill_mean"].size, for_skills, for_specific)
-        skill, specific = skills_and_specifics(questions, draw, effects)
-        return skill, score_law_of(questions, draw, skill, specific, spec)[0]
-
     keys = jax.random.split(jax.random.key(seed), draws["skill_mean"].shape[0])
-    found = jax.jit(lambda items: jax.lax.map(one, items, batch_size=BATCH))((draws, keys))
+    found = _expected(questions.argument, draws, keys, spec=spec)
     skill, expected = (np.asarray(part)[:, asked.back].reshape(*sizes, *part.shape[1:]) for part in found)
     variables = {
         "skill": ((CHAIN, DRAW, MODEL, SKILL), skill),
@@ -73,3 +70,18 @@ def prospects(posterior: Posterior, models: object, *, seed: int) -> xr.Dataset:
     return xr.Dataset(
         variables, {MODEL: list(asked.rows[MODEL]), BENCHMARK: list(posterior.scores.benchmarks)}
     )
+
+
+@partial(jax.jit, static_argnames="spec", compiler_options=LITTLE_EFFORT)
+def _expected(questions: Questions, draws: Draw, keys: jax.Array, spec: ModelSpec) -> tuple[Any, Any]:
+    """Return skills and expected scores, a draw a key; another grid of the same shape compiles nothing."""
+
+    def one(item: tuple[Draw, jax.Array]) -> tuple[Any, Any]:
+        for_skills, for_priors, for_specific = jax.random.split(item[1], 3)
+        draw = with_priors(item[0], spec.priors, for_priors)
+        effects = drawn_effects(questions, draw["skill_mean"].size, for_skills, for_specific)
+        skill, specific = skills_and_specifics(questions, draw, effects)
+        return skill, score_law_of(questions, draw, skill, specific, spec)[0]
+
+    found: tuple[Any, Any] = jax.lax.map(one, (draws, keys), batch_size=BATCH)
+    return found
