@@ -36,7 +36,9 @@ BLOCK: Final = 500
 FEWEST_DRAWS: Final = 100
 
 
-def condition(posterior: Posterior, new_rows: Source | Scores, *, seed: int) -> Prediction:
+def condition(
+    posterior: Posterior, new_rows: Source | Scores, *, seed: int, percent: bool = False
+) -> Prediction:
     r"""Forecast models given the scores that are known of them, or of their siblings, without fitting again.
 
     .. math:: p(\tilde y \mid y_{new}, y) = \int p(\tilde y \mid z, \theta)\,
@@ -58,6 +60,8 @@ def condition(posterior: Posterior, new_rows: Source | Scores, *, seed: int) -> 
         row without any score is forecast from the others.
     seed : int
         Of the draws; the same named rows in another order get the same numbers.
+    percent : bool
+        Whether the known scores are in percent.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def condition(posterior: Posterior, new_rows: Source | Scores, *, seed: int) -> 
     True
     """
     check_seed("condition", seed)
-    return conditioned(posterior, read_partial(new_rows, posterior.scores), seed=seed)
+    return conditioned(posterior, read_partial(new_rows, posterior.scores, percent=percent), seed=seed)
 
 
 def conditioned(posterior: Posterior, partial: KnownScores, *, seed: int) -> Prediction:

@@ -38,7 +38,7 @@ class KnownScores:
     items: Floats
 
 
-def read_partial(source: Source | Scores, fitted: Scores) -> KnownScores:
+def read_partial(source: Source | Scores, fitted: Scores, *, percent: bool = False) -> KnownScores:
     """Read models with some of their scores, wide or long; models without any score are fine too.
 
     Parameters
@@ -47,6 +47,8 @@ def read_partial(source: Source | Scores, fitted: Scores) -> KnownScores:
         Columns that describe models, as in `read_models`, and columns of scores, as in `read_scores`.
     fitted : Scores
         The fitted table, whose benchmarks count.
+    percent : bool
+        Whether the scores are in percent.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def read_partial(source: Source | Scores, fitted: Scores) -> KnownScores:
     [[0.6, nan]]
     """
     models, benchmarks, score, items = (
-        _whole(source) if isinstance(source, Scores) else _parts(source, fitted)
+        _whole(source) if isinstance(source, Scores) else _parts(source, fitted, percent)
     )
     columns = {name: number for number, name in enumerate(benchmarks)}
     strange = [name for name in columns if name not in fitted.benchmarks]
@@ -93,13 +95,13 @@ def _whole(scores: Scores) -> tuple[pd.DataFrame, list[str], Floats, Floats]:
     return scores.metadata, list(scores.benchmarks), data[SCORE].values, data[ITEMS].values
 
 
-def _parts(source: Source, fitted: Scores) -> tuple[pd.DataFrame, list[str], Floats, Floats]:
+def _parts(source: Source, fitted: Scores, percent: bool) -> tuple[pd.DataFrame, list[str], Floats, Floats]:
     """Read facts and scores; names of models are made up where there are none."""
     frame = load_table(source)
     floors = zip(fitted.benchmarks, fitted.data[FLOOR].values, strict=True)
     known = known_benchmarks({name: Benchmark(name, float(floor)) for name, floor in floors})
     if is_long(frame):
-        table = long_form(frame, known, percent=False)[0]
+        table = long_form(frame, known, percent=percent)[0]
     else:
         models = read_models(frame, known=fitted.families)
         if not wide_layout(frame, known).scores:
@@ -107,7 +109,7 @@ def _parts(source: Source, fitted: Scores) -> tuple[pd.DataFrame, list[str], Flo
             return models, [], nothing, nothing
         if not find_columns(frame.columns, (MODEL,)):
             frame = frame.assign(**{MODEL: list(models[MODEL])})
-        table = wide_form(frame, known, percent=False)[0]
+        table = wide_form(frame, known, percent=percent)[0]
     return table.facts, [b.name for b in table.benchmarks], table.score, table.items
 
 

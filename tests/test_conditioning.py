@@ -193,6 +193,8 @@ def test_rows_are_read_against_the_benchmarks_of_the_fit() -> None:
     long = pd.DataFrame([{**LARGE, "benchmark": "MMLU", "score": 0.5, "n": 100}])
     found = read_partial(long, table())
     assert found.score[0, 0] == 0.5 and found.items[0, 0] == 100
+    for rows in ({**PILOT, "MMLU": 62.5}, long.assign(score=62.5)):
+        assert read_partial(rows, table(), percent=True).score[0, 0] == 0.625
 
 
 def test_scores_on_other_benchmarks_are_left_out_with_a_warning() -> None:

@@ -61,6 +61,7 @@ Costs = Annotated[
 def condition(
     fit: FitFile,
     rows: Rows,
+    percent: opt.Percent = False,
     prob: opt.Prob = 0.9,
     seed: opt.Seed = 0,
     json: opt.Json = False,
@@ -76,7 +77,7 @@ def condition(
     opt.check_prob(prob)
     opt.check_seed(seed)
     posterior = bs.load(fit)
-    found = bs.condition(posterior, rows, seed=seed)
+    found = bs.condition(posterior, rows, seed=seed, percent=percent)
     emit(conditioned_sheet(found, posterior.report, prob), form)
     return max(int(posterior.report.status), FitStatus.FINE if trusted(found) else FitStatus.NOT_TRUSTED)
 

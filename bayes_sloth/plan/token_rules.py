@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bayes_sloth.errors import InputError
+from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import FAMILY, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.budgets import affordable_tokens
 from bayes_sloth.scores import Scores
@@ -132,7 +132,10 @@ def tokens_of_family(scores: Scores, family: str) -> float:
     table = scores.metadata
     own = table[table[FAMILY] == family].dropna(subset=[PARAMS_B, TOKENS_T])
     if own.empty:
+        close = None if family in scores.families else nearest(family, scores.families)
+        hint = f" Did you mean {close!r}?" if close else ""
         raise InputError(
             f"the tokens of family {family!r} are not known: give tokens_t, tokens_per_param or budget_flops."
+            f"{hint}"
         )
     return float(own.sort_values(PARAMS_B)[TOKENS_T].iloc[-1])
