@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -24,8 +25,16 @@ from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.errors import FitStatus, FitWarning
 from bayes_sloth.transitions import BLOCK
 
-PATIENCE: Final = 300.0  # seconds after which a thread that waits in vain fails its test
+PATIENCE: Final = 60.0  # seconds after which a thread that waits in vain fails its test
 LENGTH: Final = {"chains": 2, "draws": 3 * BLOCK, "warmup": 2 * BLOCK}
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """Heed Ctrl-C, which a process does not that a shell began in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Keyboard:
