@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from bayes_sloth.design import design_of
 from bayes_sloth.deviations import NUGGET
-from bayes_sloth.errors import InputError
 from bayes_sloth.model import BenchmarkCurve
 from bayes_sloth.names import MODEL
 from bayes_sloth.posterior import Posterior
@@ -62,25 +61,6 @@ class Asked:
     questions: Questions
     order: Ints
     back: Ints
-
-
-def check_seed(verb: str, seed: object) -> None:
-    """Refuse what is no seed.
-
-    Raises
-    ------
-    InputError
-        If it is not a whole number of 32 bits.
-
-    Examples
-    --------
-    >>> check_seed("predict", -1)
-    Traceback (most recent call last):
-    ...
-    bayes_sloth.errors.InputError: predict: seed is -1: give a whole number from 0 to 2**32 - 1.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise InputError(f"{verb}: seed is {seed!r}: give a whole number from 0 to 2**32 - 1.")
 
 
 def asked_of(posterior: Posterior, models: object) -> Asked:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 
-from bayes_sloth.asking import Draw, check_seed, draws_of, placed
+from bayes_sloth.arguments import check_whole
+from bayes_sloth.asking import Draw, draws_of, placed
 from bayes_sloth.errors import FitError, FitWarning
 from bayes_sloth.local_effects import with_priors
 from bayes_sloth.names import BENCHMARK, MODEL
@@ -97,7 +98,7 @@ def condition(
     >>> bool(beside.data["score"].sel(model="large").std() < alone.data["score"].std())
     True
     """
-    check_seed("condition", seed)
+    check_whole("condition", seed=seed)
     return conditioned(posterior, read_partial(new_rows, posterior.scores, percent=percent), seed=seed)
 
 

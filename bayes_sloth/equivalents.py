@@ -11,12 +11,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.asked_skills import chosen_draws, drawn_skills, known_or_drawn
-from bayes_sloth.asking import Ints, check_seed
+from bayes_sloth.asking import Ints
+from bayes_sloth.compute import TRAINING, training_flops
 from bayes_sloth.equivalent_tables import Equivalents
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import (
-    ACTIVE_PARAMS_B,
     BENCHMARK,
     DATE,
     DRAW,
@@ -38,7 +39,6 @@ DRAWS: Final = 1000
 STEPS: Final = 121  # sizes at which the reference family's curve is known, some twenty to a factor of ten
 # The curve goes this many times beyond the table's smallest and largest sizes.
 BELOW, BEYOND = 10.0, 100.0
-FLOPS_PER_TOKEN: Final = 6e21  # of a billion parameters on a trillion tokens
 
 
 def equivalent_flops(
@@ -100,7 +100,7 @@ def equivalent_flops(
     >>> found.table()["model"].tolist()
     ['llama-3-8b', 'llama-2-13b']
     """
-    check_seed("equivalent_flops", seed)
+    check_whole("equivalent_flops", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     posterior = fit.posterior if isinstance(fit, Skills) else fit
     trait = _trait(fit, benchmark, skill)
@@ -109,7 +109,7 @@ def equivalent_flops(
     grid = {FAMILY: family, PARAMS_B: sizes, TOKENS_T: tokens, MODEL: [f"{n:03}" for n in range(STEPS)]}
     along = drawn_skills(posterior, pd.DataFrame(grid), seed=seed, chosen=chosen, typical=True)[1]
     facts, found = known_or_drawn(posterior, models, seed=seed + 1, chosen=chosen)
-    compute = np.log10(FLOPS_PER_TOKEN * sizes * tokens)
+    compute = np.log10(TRAINING * sizes * tokens)
     logs = inverted(trait(along, chosen), compute, trait(found, chosen))
     rng = np.random.default_rng(seed)
     families = sorted(set(facts[FAMILY]))
@@ -202,9 +202,8 @@ def _path(
 
 
 def _own_flops(rows: pd.DataFrame) -> Floats:
-    """Return log10 of the FLOPs of training, six for each active parameter and token."""
-    active = rows[ACTIVE_PARAMS_B].fillna(rows[PARAMS_B]).to_numpy(dtype=float)
-    spent: Floats = np.log10(FLOPS_PER_TOKEN * active * rows[TOKENS_T].to_numpy(dtype=float))
+    """Return log10 of the FLOPs that training took."""
+    spent: Floats = np.log10(training_flops(rows))
     return spent
 
 

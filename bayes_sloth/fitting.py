@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.convergence import Convergence, ExpectedSummary, convergence, summarised
 from bayes_sloth.design import design_of
@@ -42,8 +43,8 @@ from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
 from bayes_sloth.watching import watched
 
-MOST: Final = 2**32  # JAX takes seeds of 32 bits whatever its float width
 METHODS: Final = (*SAMPLED, "map", "laplace")
+FEWEST_DRAWS: Final = 10
 POINT: Final = (
     "point estimate: intervals miss the uncertainty of the parameters and are too narrow; "
     'fit with method="hmc" before you bet on it.'
@@ -173,15 +174,11 @@ def _settled(
     return modes
 
 
-def _check_arguments(method: str, **numbers: int) -> None:
+def _check_arguments(method: str, draws: int, **numbers: int) -> None:
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
-    for name, number in numbers.items():
-        least = 0 if name == "seed" else 10 if name == "draws" else 1
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-            raise InputError(f"fit: {name} is {number!r}: give a whole number from {least} up.")
-        if number >= MOST:
-            raise InputError(f"fit: {name} is {number!r}: give a whole number below {MOST}.")
+    check_whole("fit", **numbers)
+    check_whole("fit", FEWEST_DRAWS, draws=draws)
 
 
 def _check_scores(scores: Scores) -> None:

@@ -12,7 +12,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.asking import BATCH, Draw, asked_of, check_seed, draws_of
+from bayes_sloth.arguments import check_whole
+from bayes_sloth.asking import BATCH, Draw, asked_of, draws_of
 from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.errors import InputError
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
@@ -92,7 +93,7 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     >>> bs.predict(fit, new, seed=0).data["score"].dims
     ('chain', 'draw', 'model', 'benchmark')
     """
-    check_seed("predict", seed)
+    check_whole("predict", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     asked = asked_of(posterior, models)
     draws, sizes = draws_of(posterior)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.errors import InputError
 from bayes_sloth.fold_tables import FoldsFrom as FoldsFrom
 from bayes_sloth.fold_tables import place_of
@@ -66,7 +67,7 @@ class LargerSiblings:
 
     def __post_init__(self) -> None:
         """Check the number."""
-        _positive("LargerSiblings", "seen", self.seen)
+        check_whole("LargerSiblings", seen=self.seen)
 
     def folds(self, scores: Scores) -> tuple[Fold, ...]:
         """Return a fold for every group of relatives with a line of more models than are seen."""
@@ -131,7 +132,7 @@ class WholeFamilies:
 
     def __post_init__(self) -> None:
         """Check the number."""
-        _positive("WholeFamilies", "least", self.least)
+        check_whole("WholeFamilies", least=self.least)
 
     def folds(self, scores: Scores) -> tuple[Fold, ...]:
         """Return a fold for every group of relatives."""
@@ -193,7 +194,7 @@ class RandomCells:
 
     def __post_init__(self) -> None:
         """Check the number."""
-        _positive("RandomCells", "parts", self.parts)
+        check_whole("RandomCells", parts=self.parts)
 
     def folds(self, scores: Scores) -> tuple[Fold, ...]:
         """Return the folds."""
@@ -228,8 +229,8 @@ class PartialScores:
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        _positive("PartialScores", "known", self.known)
-        _positive("PartialScores", "parts", self.parts)
+        check_whole("PartialScores", known=self.known)
+        check_whole("PartialScores", parts=self.parts)
 
     def folds(self, scores: Scores) -> tuple[Fold, ...]:
         """Return the folds."""
@@ -255,8 +256,3 @@ def _up_to(size: NDArray[np.float64], seen: NDArray[np.int64]) -> Bools:
 def _whole_rows(name: str, scores: Scores, asked: Bools, hidden: Bools) -> Fold:
     shape = scores.observed.shape
     return Fold(name, np.broadcast_to(hidden[:, None], shape), asked[:, None] & scores.observed)
-
-
-def _positive(owner: str, name: str, number: object) -> None:
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise InputError(f"{owner}: {name} is {number!r}: give a whole number from 1 up.")

@@ -13,8 +13,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.asked_skills import chosen_draws, fitted_skills, known_or_drawn
-from bayes_sloth.asking import check_seed
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE, SKILL
 from bayes_sloth.posterior import Posterior
@@ -75,7 +75,7 @@ class Downstream:
         InputError
             If a name or row is not valid.
         """
-        check_seed("predict", seed)
+        check_whole("predict", seed=seed)
         jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
         facts, found = known_or_drawn(self.posterior, models, seed=seed, chosen=self.draws["chosen"].values)
         centre, spread = (self.draws[name].values[:, None] for name in ("centre", "spread"))
@@ -196,7 +196,7 @@ def downstream(
     >>> bs.intervals(code.predict(new, seed=0))["benchmark"].tolist()
     ['HumanEval']
     """
-    check_seed("downstream", seed)
+    check_whole("downstream", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     table = _read(posterior, scores, percent, floor, items)
     chosen = chosen_draws(posterior, SKILL_DRAWS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.errors import InputError, unknown_name
 
 LINKS: Final = ("richards", "logistic", "spline")
@@ -136,8 +137,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         """Check names and counts."""
-        if isinstance(self.skills, bool) or not isinstance(self.skills, int) or self.skills < 1:
-            raise InputError(f"ModelSpec: skills is {self.skills!r}: give a whole number from 1 up.")
+        check_whole("ModelSpec", skills=self.skills)
         for kind, name, known in (("link", self.link, LINKS), ("likelihood", self.likelihood, LIKELIHOODS)):
             if name not in known:
                 raise unknown_name(kind, name, known)

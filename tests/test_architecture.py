@@ -21,7 +21,7 @@ ROOT = Path(bs.__file__).parent
 # The package itself is for the command line alone; the others take its version at most.
 ORDER = (
     # words
-    *("names", "errors", "files", "versions", "watching", "compiling"),
+    *("names", "errors", "arguments", "compute", "files", "versions", "watching", "compiling"),
     # the law
     *("links", "curve", "rotation", "spec"),
     # scores in

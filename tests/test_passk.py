@@ -18,7 +18,7 @@ import bayes_sloth as bs
 from bayes_sloth.errors import FitStatus
 from bayes_sloth.passk.abilities import abilities_of, moved
 from bayes_sloth.passk.counts import pass_at
-from bayes_sloth.passk.item_fits import DIMS, ItemPosterior, _report
+from bayes_sloth.passk.item_fits import DIMS, ItemPosterior, report_of
 from bayes_sloth.passk.item_model import cell_log_likelihood
 from bayes_sloth.passk.published_form import regressions
 from bayes_sloth.passk.solving import PassCurves, _drawn
@@ -65,7 +65,7 @@ def stand_in(draws: int = 200, residual: float = 0.5) -> ItemPosterior:
         "never": np.full((1, draws), 0.1),
     }
     labels = {"item": list(counts.items), "model": list(SEEN), "skill": list(abilities.skills)}
-    report = _report("nuts", 0, 1.0, counts, ())
+    report = report_of("nuts", 0, 1.0, counts, ())
     return ItemPosterior(labelled(values, DIMS, labels), counts, abilities, report)
 
 

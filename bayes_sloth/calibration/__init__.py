@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from tqdm.auto import tqdm
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.calibration.batches import Plan, Simulator, all_ranked
 from bayes_sloth.calibration.fits import Ranked
 from bayes_sloth.calibration.simulate import EXPECTED, LIKELIHOOD, PREDICTED, from_the_model
@@ -43,7 +44,6 @@ RHAT: Final = 1.1
 # Ranks among fewer independent draws than this are coarse; they stay uniform.
 LEAST_ESS: Final = 20
 FEWEST: Final = 20  # tables; of fewer ranks nothing can be said
-MOST: Final = 2**32  # JAX takes seeds of 32 bits whatever its float width
 DIMS: Final = SITE_DIMS | {EXPECTED: (MODEL, BENCHMARK), PREDICTED: (MODEL, BENCHMARK), LIKELIHOOD: ()}
 
 
@@ -117,8 +117,10 @@ def calibrate(
     ...
     bayes_sloth.errors.InputError: calibrate: n is 5: give a whole number from 20 up.
     """
-    counts = {"n": (n, FEWEST), "seed": (seed, 0)} | {name: (v, 1) for name, v in length._asdict().items()}
-    _check(counts, false_alarm)
+    if not 0 < false_alarm < 1:
+        raise InputError(f"calibrate: false_alarm is {false_alarm!r}: give a probability, such as 0.01.")
+    check_whole("calibrate", FEWEST, n=n)
+    check_whole("calibrate", seed=seed, **length._asdict())
     spec = _resolved(spec or ModelSpec(), table)
     prepare()
     # A program knows a design by its shapes; names of families would only make it compile again.
@@ -130,16 +132,6 @@ def calibrate(
     good = np.array([one.r_hat <= RHAT and one.ess >= LEAST_ESS for one in found])
     labels = _coordinates(plan, table)
     return judged(_labelled(found, labels), good, statistics=_statistics(found), false_alarm=false_alarm)
-
-
-def _check(counts: dict[str, tuple[Any, int]], false_alarm: float) -> None:
-    if not 0 < false_alarm < 1:
-        raise InputError(f"calibrate: false_alarm is {false_alarm!r}: give a probability, such as 0.01.")
-    for name, (count, least) in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least:
-            raise InputError(f"calibrate: {name} is {count!r}: give a whole number from {least} up.")
-        if count >= MOST:
-            raise InputError(f"calibrate: {name} is {count!r}: give a whole number below {MOST}.")
 
 
 def _resolved(spec: ModelSpec, table: Scores) -> ModelSpec:

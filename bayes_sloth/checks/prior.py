@@ -11,9 +11,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.checks.finding import Case, Finding
 from bayes_sloth.design import design_of
-from bayes_sloth.errors import FitStatus, InputError
+from bayes_sloth.errors import FitStatus
 from bayes_sloth.identify import anchors_of, check_anchors
 from bayes_sloth.names import (
     BENCHMARK,
@@ -81,9 +82,7 @@ def prior_predictive(
     >>> drawn["prior_predictive"]["score"].dims
     ('chain', 'draw', 'model', 'benchmark')
     """
-    for name, value, least in (("seed", seed, 0), ("draws", draws, 1)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value < 2**32:
-            raise InputError(f"prior_predictive: {name} is {value!r}: give a whole number from {least} up.")
+    check_whole("prior_predictive", seed=seed, draws=draws)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     spec = spec or ModelSpec()
     skills = min(spec.skills, len(scores.benchmarks))

@@ -16,6 +16,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from numpyro import infer
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.convergence import ESS_PER_CHAIN, RHAT_PARAMETER
 from bayes_sloth.diagnostics import diagnose
 from bayes_sloth.errors import FitStatus, FitWarning, InputError
@@ -30,7 +31,6 @@ from bayes_sloth.watching import watched
 
 Floats = NDArray[np.float64]
 
-MOST: Final = 2**32  # JAX takes seeds of 32 bits whatever its float width
 FEWEST: Final = 2  # models that a slope can be told from, barely
 DIMS: Final = {
     "weight": (SKILL,),
@@ -153,7 +153,7 @@ def fit(
     bayes_sloth.errors.InputError: unknown model 'model 2': choose from model 1. Did you mean 'model 1'?
     """
     begun = time.perf_counter()
-    check_whole(seed=seed, chains=chains, draws=draws, warmup=warmup)
+    check_whole("passk", seed=seed, chains=chains, draws=draws, warmup=warmup)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     counts = read_counts(table)
     if len(counts.models) < FEWEST:
@@ -169,29 +169,10 @@ def fit(
     }
     labels = {ITEM: list(counts.items), MODEL: list(counts.models), SKILL: list(abilities.skills)}
     messages = _messages(found, int(sampler.get_extra_fields()["diverging"].sum()), abilities)
-    report = _report("nuts", seed, time.perf_counter() - begun, counts, messages)
+    report = report_of("nuts", seed, time.perf_counter() - begun, counts, messages)
     for message in messages:
         warnings.warn(message, FitWarning, stacklevel=2)
     return ItemPosterior(labelled(found, DIMS, labels), counts, abilities, report)
-
-
-def check_whole(**counts: int) -> None:
-    """Refuse counts below 1, or a seed below 0.
-
-    Raises
-    ------
-    InputError
-        Names the count and its value.
-
-    Examples
-    --------
-    >>> check_whole(seed=0, chains=4)
-    """
-    for name, count in counts.items():
-        least = 0 if name == "seed" else 1
-        wrong = isinstance(count, bool) or not isinstance(count, int | np.integer)
-        if wrong or not least <= count < MOST:
-            raise InputError(f"passk: {name} is {count!r}: give a whole number from {least} up.")
 
 
 def _sampler(
@@ -261,7 +242,8 @@ def _messages(found: dict[str, Any], diverging: int, abilities: Abilities) -> tu
     return tuple(messages)
 
 
-def _report(method: str, seed: int, seconds: float, counts: Counts, messages: tuple[str, ...]) -> FitReport:
+def report_of(method: str, seed: int, seconds: float, counts: Counts, messages: tuple[str, ...]) -> FitReport:
+    """Return what is told of a fit to counts: fine where there is no message."""
     digest = hashlib.sha256(repr((counts.models, counts.items)).encode())
     digest.update(counts.n.tobytes() + counts.successes.tobytes())
     status = FitStatus.NOT_TRUSTED if messages else FitStatus.FINE

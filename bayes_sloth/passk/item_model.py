@@ -170,7 +170,7 @@ def cell_log_likelihood(successes: Values, n: Values, logit: Values, residual: V
     -1.3863
     """
     fixed = [jax.lax.stop_gradient(jnp.asarray(value)) for value in (successes, n, logit, residual)]
-    mode, spread = _mode(*fixed)
+    mode, spread = mode_of(*fixed)
     # The points stay where they are under differentiation: the sum's derivative is then the integral's.
     points = mode[..., None] + jnp.sqrt(2.0) * spread[..., None] * _NODES
     log_integrand = successes[..., None] * points - n[..., None] * jax.nn.softplus(points)
@@ -179,7 +179,7 @@ def cell_log_likelihood(successes: Values, n: Values, logit: Values, residual: V
     return jax.nn.logsumexp(log_integrand + log_weights, axis=-1) + jnp.log(spread)
 
 
-def _mode(successes: Values, n: Values, logit: Values, residual: Values) -> tuple[Values, Values]:
+def mode_of(successes: Values, n: Values, logit: Values, residual: Values) -> tuple[Values, Values]:
     """Return the mode of each cell's integrand and the standard deviation there."""
     variance = residual**2
     # Between the prior's logit and the counts' own, each by its precision.

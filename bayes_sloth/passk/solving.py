@@ -13,11 +13,12 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import ACTIVE_PARAMS_B, CHAIN, DRAW, ITEM, MODEL, PARAMS_B
 from bayes_sloth.passk.counts import GRID, K, check_k, pass_at
-from bayes_sloth.passk.item_fits import ItemPosterior, check_whole
-from bayes_sloth.passk.item_model import TAIL, _mode
+from bayes_sloth.passk.item_fits import ItemPosterior
+from bayes_sloth.passk.item_model import TAIL, mode_of
 from bayes_sloth.reading import read_models
 from bayes_sloth.summaries import summary_table
 
@@ -127,7 +128,7 @@ def predict(
     ('model 4',)
     """
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    check_whole(seed=seed, new_items=1 if new_items is None else new_items)
+    check_whole("passk", seed=seed, new_items=1 if new_items is None else new_items)
     rng = np.random.default_rng(seed)
     chosen = list(items.counts.models if models is None and sampled is None else sampled or ())
     for name in chosen:
@@ -211,7 +212,7 @@ def _sampled_rate(
 
 def _drawn(successes: Floats, n: Floats, logit: Floats, residual: Floats, rng: np.random.Generator) -> Floats:
     """Draw each cell's logit given its counts, by inversion on a grid around its mode, dims (draw, item)."""
-    mode, spread = (np.asarray(value) for value in _mode(successes, n, logit, residual))
+    mode, spread = (np.asarray(value) for value in mode_of(successes, n, logit, residual))
     grid = np.linspace(-REACH, REACH, STEPS)
     x = mode[..., None] + spread[..., None] * grid
     log_density = successes[:, None] * x + n[:, None] * log_expit(-x)

@@ -10,16 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayes_sloth.compute import INFERENCE, TRAINING
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import PARAMS_B, TOKENS_T
 from bayes_sloth.scores import Scores
 
 Floats = NDArray[np.float64]
 
-# FLOPs that a billion parameters take for a trillion tokens: six a parameter and token in training, forward
-# and backward, and two in use, forward alone (Kaplan et al. 2020, section 2.1).
-TRAINING: Final = 6e21
-INFERENCE: Final = 2e21
 # How far beyond the data's range is looked: half an order of magnitude, about one generation of models.
 BEYOND: Final = math.sqrt(10.0)
 OUTSIDE: Final = 6  # sizes on either side of the range, its end included

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.special import logit
 
-from bayes_sloth.asking import check_seed
+from bayes_sloth.arguments import check_whole
+from bayes_sloth.compute import training_flops
 from bayes_sloth.conditioning import conditioned
 from bayes_sloth.errors import InputError, unknown_name
-from bayes_sloth.names import ACTIVE_PARAMS_B, MODEL, PARAMS_B, TOKENS_T
+from bayes_sloth.names import MODEL
 from bayes_sloth.partial_scores import KnownScores, read_partial
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.summaries import check_prob
@@ -31,7 +32,6 @@ DEGREE: Final = 3
 FOLDS: Final = 5
 # Draws alike in what was measured: enough for both ends of a 90% interval.
 ALIKE: Final = 200
-FLOPS_PER_PARAMETER_AND_TOKEN: Final = 6e21  # of a billion parameters and a trillion tokens
 FLOPS_UNIT: Final = 1e21
 
 
@@ -104,7 +104,7 @@ def measure(
     >>> measure(fit, large, "MMLU", candidates=pilots, costs={"1B": 1, "7B": 1}, seed=0)["candidate"].tolist()
     ['7B', '1B']
     """
-    check_seed("measure", seed)
+    check_whole("measure", seed=seed)
     check_prob(prob)
     asked = read_partial(model, posterior.scores)
     names = list(posterior.scores.benchmarks)
@@ -253,8 +253,7 @@ def _benchmarks(asked: KnownScores, target: str, chosen: list[str] | None, names
 
 def _training_flops(models: pd.DataFrame) -> dict[str, float]:
     """Return the compute of training each model, NaN where size or tokens are not known."""
-    size = models[ACTIVE_PARAMS_B].fillna(models[PARAMS_B]).to_numpy(dtype=float)
-    flops = FLOPS_PER_PARAMETER_AND_TOKEN * size * models[TOKENS_T].to_numpy(dtype=float) / FLOPS_UNIT
+    flops = training_flops(models) / FLOPS_UNIT
     return {str(name): float(value) for name, value in zip(models[MODEL], flops, strict=True)}
 
 

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 import xarray as xr
 
-from bayes_sloth.asking import BATCH, Draw, asked_of, check_seed, draws_of, without_luck
+from bayes_sloth.arguments import check_whole
+from bayes_sloth.asking import BATCH, Draw, asked_of, draws_of, without_luck
 from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, MODEL, SKILL
@@ -54,7 +55,7 @@ def prospects(posterior: Posterior, models: object, *, seed: int) -> xr.Dataset:
     >>> prospects(fit, new, seed=0)["skill"].dims
     ('chain', 'draw', 'model', 'skill')
     """
-    check_seed("prospects", seed)
+    check_whole("prospects", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     asked, spec = asked_of(posterior, models), posterior.spec
     questions = without_luck(asked.questions)

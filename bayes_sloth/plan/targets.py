@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayes_sloth.compute import TRAINING
 from bayes_sloth.names import BENCHMARK, PARAMS_B, TOKENS_T
-from bayes_sloth.plan.budgets import TRAINING, Box
+from bayes_sloth.plan.budgets import Box
 from bayes_sloth.plan.monte_carlo import probability_and_error
 from bayes_sloth.prediction import Prediction
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.assembly import assemble
 from bayes_sloth.catalogue import Benchmark
 from bayes_sloth.design import Design
@@ -112,11 +113,11 @@ def simulate(
     {'model': 6, 'benchmark': 4}
     """
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    _check_counts(seed=seed, families=families, models_per_family=models_per_family)
+    check_whole("simulate", seed=seed, families=families, models_per_family=models_per_family)
     _check_shares(missing=missing, unknown_tokens=unknown_tokens)
     numbers = np.random.default_rng(seed)
     if not isinstance(benchmarks, Sequence):
-        _check_counts(seed=seed, benchmarks=benchmarks)
+        check_whole("simulate", seed=seed, benchmarks=benchmarks)
     chosen = made_up_benchmarks(benchmarks)
     spec = _anchored(spec or ModelSpec(), [b.name for b in chosen])
     if models is None:
@@ -131,12 +132,6 @@ def simulate(
     scores = assemble(facts, chosen, score)
     design = replace(design, score=np.where(hidden, 0.5, score), observed=~hidden)
     return Simulation(scores, _truth(values, scores, design, spec), spec, design)
-
-
-def _check_counts(*, seed: int, **counts: int) -> None:
-    for name, count, least in [("seed", seed, 0), *((name, count, 1) for name, count in counts.items())]:
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < least:
-            raise InputError(f"simulate: {name} is {count!r}: give a whole number from {least} up.")
 
 
 def _check_shares(**shares: float) -> None:

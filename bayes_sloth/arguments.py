@@ -1,0 +1,44 @@
+"""Checks of arguments that many functions take: seeds and counts."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Final
+
+from bayes_sloth.errors import InputError
+
+# JAX takes seeds of 32 bits whatever its float width.
+MOST: Final = 2**32
+
+
+def check_whole(owner: str, least: int = 1, /, **given: object) -> None:
+    """Refuse what is no whole number, or too small or large to count with.
+
+    Parameters
+    ----------
+    owner : str
+        Who was called, for the message.
+    least : int
+        The smallest that is taken; a `seed` may be zero whatever this says.
+    **given : int
+        By the names of the arguments.
+
+    Raises
+    ------
+    InputError
+        Names the argument, its value and what would be taken.
+
+    Examples
+    --------
+    >>> check_whole("fit", seed=0, chains=4)
+    >>> check_whole("fit", chains=0)
+    Traceback (most recent call last):
+    ...
+    bayes_sloth.errors.InputError: fit: chains is 0: give a whole number from 1 up.
+    """
+    for name, number in given.items():
+        low = 0 if name == "seed" else least
+        if isinstance(number, bool) or not isinstance(number, numbers.Integral) or int(number) < low:
+            raise InputError(f"{owner}: {name} is {number!r}: give a whole number from {low} up.")
+        if int(number) >= MOST:
+            raise InputError(f"{owner}: {name} is {number!r}: give a whole number below {MOST}.")
