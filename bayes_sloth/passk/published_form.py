@@ -13,7 +13,7 @@ from bayes_sloth.errors import InputError
 from bayes_sloth.names import ITEM, MODEL, SKILL
 from bayes_sloth.passk.abilities import abilities_of
 from bayes_sloth.passk.counts import Counts, read_counts
-from bayes_sloth.passk.item_fits import DIMS, SCALARS, ItemPosterior, _report
+from bayes_sloth.passk.item_fits import DIMS, SCALARS, ItemPosterior, report_of
 from bayes_sloth.posterior import Posterior, labelled
 from bayes_sloth.tables.files import Source
 
@@ -25,8 +25,11 @@ LEAST: Final = 1e-9  # keeps regressions finite where a model solves an item alw
 STEPS: Final = 100  # Newton's; ten are enough but for items that nobody solved
 LONGEST: Final = 2.0  # of a step, in logits
 POINT: Final = (
-    "point estimate of the published form: no intervals, and pass@k too optimistic for many samples; "
-    "use bs.passk.fit before you bet on it."
+    "point estimate of the published form, without intervals: use bs.passk.fit before you bet on it."
+)
+DECAYED: Final = (
+    "its weight decay keeps unsolved items within reach: pass@k is too optimistic for many samples; "
+    "weight_decay=0 takes that away."
 )
 
 
@@ -100,7 +103,9 @@ def published(
     values |= {name: np.zeros(()) for name in SCALARS if name not in values}
     labels = {ITEM: list(counts.items), MODEL: list(counts.models), SKILL: list(abilities.skills)}
     one = {name: np.asarray(value)[None, None] for name, value in values.items()}
-    report = _report("published", 0, time.perf_counter() - begun, counts, (POINT,))
+    report = report_of(
+        "published", 0, time.perf_counter() - begun, counts, (POINT, DECAYED) if weight_decay else (POINT,)
+    )
     return ItemPosterior(labelled(one, DIMS, labels), counts, abilities, report)
 
 
