@@ -66,11 +66,11 @@ def test_people_see_the_answer_first(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((*TARGET, "--score", "MMLU"), "--score 'MMLU': give a benchmark and a number"),
+        ((*TARGET, "--score", "MMLU"), "--score 'MMLU': give a name and a number"),
         ((*TARGET, "--score", "MMLU=0.8"), "--score names 'MMLU' twice"),
         ((*TARGET, "--prob", "90"), "--prob is 90"),
         ((*TARGET, "--tokens-t", "2", "--budget-flops", "1e24"), "exclude each other"),
-        ((*SPLIT, "--objective", "ARC"), "--objective 'MMLU': give a benchmark and a number"),
+        ((*SPLIT, "--objective", "ARC"), "--objective 'MMLU': give a name and a number"),
         (("allocate", "--family", "llama-2", "--flops", "0", "--objective", "MMLU"), "flops is 0.0"),
     ],
 )

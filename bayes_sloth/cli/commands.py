@@ -182,9 +182,7 @@ def predict(
     from bayes_sloth.cli.terminal import as_csv, emit
     from bayes_sloth.files import check_writable, whole_file
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
+    form = opt.checked(json, csv, prob, seed)
     if out is not None:
         check_writable(out)
     rows = bs.read_models(models)

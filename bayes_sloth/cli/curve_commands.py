@@ -60,9 +60,7 @@ def family_curves(
     from bayes_sloth import score_curves
     from bayes_sloth.cli.terminal import emit
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
+    form = opt.checked(json, csv, prob, seed)
     posterior = bs.load(fit)
     found = score_curves.family_curves(
         posterior,
@@ -95,8 +93,7 @@ def links(
     from bayes_sloth.cli.terminal import emit
     from bayes_sloth.score_curves import link_curves
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
+    form = opt.checked(json, csv, prob)
     posterior = bs.load(fit)
     found = link_curves(posterior, benchmark or None, prob=prob)
     above = f"links, {prob:.0%} bands"

@@ -73,9 +73,7 @@ def condition(
     from bayes_sloth.cli.terminal import emit
     from bayes_sloth.conditioning import trusted
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
+    form = opt.checked(json, csv, prob, seed)
     posterior = bs.load(fit)
     found = bs.condition(posterior, rows, seed=seed, percent=percent)
     emit(conditioned_sheet(found, posterior.report, prob), form)
@@ -101,43 +99,16 @@ def measure(
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
+    form = opt.checked(json, csv, prob, seed)
     if candidate and pilots is not None:
         raise InputError("--candidate and --pilots exclude each other: choose one.")
-    costs = costs_of(cost or [])
+    costs = opt.pairs_of(cost or [], "--cost")
     posterior = bs.load(fit)
     table = bs.plan.measure(
         posterior, row, target, candidates=candidate or pilots, costs=costs, prob=prob, seed=seed
     )
     emit(measure_sheet(table, target, prob), form)
     return int(posterior.report.status)
-
-
-def costs_of(pairs: list[str]) -> dict[str, float]:
-    """Return costs from their options.
-
-    Raises
-    ------
-    InputError
-        If one is not a name and a number.
-
-    Examples
-    --------
-    >>> costs_of(["MMLU=2"])
-    {'MMLU': 2.0}
-    """
-    found = {}
-    for pair in pairs:
-        name, _, number = pair.rpartition("=")
-        try:
-            found[name] = float(number)
-        except ValueError:
-            name = ""
-        if not name:
-            raise InputError(f"--cost is {pair!r}: give a name and a number, such as MMLU=2.")
-    return found
 
 
 def conditioned_sheet(found: Prediction, report: FitReport, prob: float) -> Sheet:

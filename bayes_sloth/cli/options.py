@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayes_sloth.arguments import MOST
 from bayes_sloth.errors import InputError
 
 if TYPE_CHECKING:
     from bayes_sloth.spec import ModelSpec
-
-# JAX takes seeds of 32 bits whatever its float width.
-LARGEST_SEED: Final = 2**32 - 1
 
 
 class Method(StrEnum):
@@ -203,6 +201,24 @@ def form_of(json: bool, csv: bool) -> Form:
     return Form.JSON if json else Form.CSV if csv else Form.TABLE
 
 
+def checked(json: bool, csv: bool, prob: float, seed: int = 0) -> Form:
+    """Check what nearly every command takes, before anything that lasts.
+
+    Raises
+    ------
+    InputError
+        Both forms are asked for, or the probability or the seed is out of range.
+
+    Examples
+    --------
+    >>> checked(json=True, csv=False, prob=0.9).value
+    'json'
+    """
+    check_prob(prob)
+    check_seed(seed)
+    return form_of(json, csv)
+
+
 def check_prob(prob: float) -> None:
     """Refuse a probability outside (0, 1).
 
@@ -248,5 +264,33 @@ def check_seed(seed: int) -> None:
     --------
     >>> check_seed(0)
     """
-    if not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"--seed is {seed}: give a whole number from 0 to {LARGEST_SEED}.")
+    if not 0 <= seed <= MOST - 1:
+        raise InputError(f"--seed is {seed}: give a whole number from 0 to {MOST - 1}.")
+
+
+def pairs_of(texts: list[str], option: str) -> dict[str, float]:
+    """Return options of the form NAME=NUMBER as numbers by name.
+
+    Raises
+    ------
+    InputError
+        If one has another form, or a name comes twice.
+
+    Examples
+    --------
+    >>> pairs_of(["MMLU=0.7", "MATH Lvl 5=0.3"], "--score")
+    {'MMLU': 0.7, 'MATH Lvl 5': 0.3}
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, equals, value = text.rpartition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            equals = ""
+        if not (name and equals):
+            raise InputError(f"{option} {text!r}: give a name and a number, such as MMLU=0.7.")
+        if name in found:
+            raise InputError(f"{option} names {name!r} twice: give each once.")
+        found[name] = number
+    return found

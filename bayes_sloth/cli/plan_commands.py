@@ -10,7 +10,6 @@ import typer
 from bayes_sloth.cli import options as opt
 from bayes_sloth.cli.commands import FitFile, app, guarded
 from bayes_sloth.cli.terminal import Sheet, field_columns
-from bayes_sloth.errors import InputError
 
 if TYPE_CHECKING:
     from bayes_sloth.plan.allocations import Allocation
@@ -46,7 +45,6 @@ Tuned = Annotated[bool, typer.Option("--instruct", help="It is instruction-tuned
 Expected = Annotated[
     bool, typer.Option("--expected", help="Of the expected score, without the noise of one test run.")
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 
 
 @plan_app.command(epilog="Example: bayes-sloth plan target fit.nc --family qwen2.5 --score MMLU-PRO=0.5")
@@ -61,7 +59,7 @@ def target(
     budget_flops: Budget = None,
     instruct: Tuned = False,
     expected: Expected = False,
-    seed: Seed = 0,
+    seed: opt.Seed = 0,
     json: opt.Json = False,
     csv: opt.Csv = False,
     quiet: opt.Quiet = False,
@@ -70,10 +68,8 @@ def target(
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
-    goals = pairs_of(score, "--score")
+    form = opt.checked(json, csv, prob, seed)
+    goals = opt.pairs_of(score, "--score")
     posterior = bs.load(fit)
     tokens = {"tokens_t": tokens_t, "tokens_per_param": tokens_per_param, "budget_flops": budget_flops}
     kind = "expected" if expected else "score"
@@ -96,7 +92,7 @@ def allocate(
     inference_tokens_t: Used = None,
     instruct: Tuned = False,
     prob: opt.Prob = 0.9,
-    seed: Seed = 0,
+    seed: opt.Seed = 0,
     json: opt.Json = False,
     csv: opt.Csv = False,
     quiet: opt.Quiet = False,
@@ -105,11 +101,9 @@ def allocate(
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
+    form = opt.checked(json, csv, prob, seed)
     aim = objective[0] if len(objective) == 1 and "=" not in objective[0] else None
-    goal = aim if aim is not None else pairs_of(objective, "--objective")
+    goal = aim if aim is not None else opt.pairs_of(objective, "--objective")
     posterior = bs.load(fit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if quiet else "default", bs.FitWarning)
@@ -125,34 +119,6 @@ def allocate(
         )
     emit(allocation_sheet(found), form)
     return int(posterior.report.status)
-
-
-def pairs_of(texts: list[str], option: str) -> dict[str, float]:
-    """Return options of the form NAME=NUMBER as numbers by name.
-
-    Raises
-    ------
-    InputError
-        If one has another form, or a name comes twice.
-
-    Examples
-    --------
-    >>> pairs_of(["MMLU=0.7", "MATH Lvl 5=0.3"], "--score")
-    {'MMLU': 0.7, 'MATH Lvl 5': 0.3}
-    """
-    found: dict[str, float] = {}
-    for text in texts:
-        name, equals, value = text.rpartition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            equals = ""
-        if not (name and equals):
-            raise InputError(f"{option} {text!r}: give a benchmark and a number, such as MMLU=0.7.")
-        if name in found:
-            raise InputError(f"{option} names {name!r} twice: give each benchmark once.")
-        found[name] = number
-    return found
 
 
 def target_sheet(found: Target) -> Sheet:

@@ -61,8 +61,7 @@ def skills(
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
+    form = opt.checked(json, csv, prob)
     posterior = bs.load(fit)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bs.FitWarning)  # the sheet says what not to read

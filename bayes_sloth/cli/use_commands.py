@@ -33,7 +33,6 @@ Skill = Annotated[str | None, typer.Option(help="Or the skill of the fit, named 
 Ratio = Annotated[
     float | None, typer.Option(help="Tokens to a parameter of the family; else its own number of tokens.")
 ]
-Seed = Annotated[int, typer.Option(help="Same seed, same result.")]
 
 SHOWN: Final = ("own_flops", "median", "lower", "upper", "gain", "extrapolates")
 
@@ -55,7 +54,7 @@ def downstream(
     name: opt.Name = None,
     models: Models = None,
     prob: opt.Prob = 0.9,
-    seed: Seed = 0,
+    seed: opt.Seed = 0,
     json: opt.Json = False,
     csv: opt.Csv = False,
     quiet: opt.Quiet = False,
@@ -65,9 +64,7 @@ def downstream(
     from bayes_sloth.cli.query import query_of
     from bayes_sloth.cli.terminal import emit
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
+    form = opt.checked(json, csv, prob, seed)
     posterior = bs.load(fit)
     asked: object = None if models is None else bs.read_models(models)
     one = (family, params_b, tokens_t, active_params_b, name)
@@ -111,7 +108,7 @@ def equivalent(
     models: Models = None,
     tokens_per_param: Ratio = None,
     prob: opt.Prob = 0.9,
-    seed: Seed = 0,
+    seed: opt.Seed = 0,
     json: opt.Json = False,
     csv: opt.Csv = False,
     quiet: opt.Quiet = False,
@@ -120,9 +117,7 @@ def equivalent(
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
 
-    form = opt.form_of(json, csv)
-    opt.check_prob(prob)
-    opt.check_seed(seed)
+    form = opt.checked(json, csv, prob, seed)
     posterior = bs.load(fit)
     asked = None if models is None else bs.read_models(models)
     found = bs.equivalent_flops(
