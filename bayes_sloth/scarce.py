@@ -15,20 +15,18 @@ from numpy.typing import NDArray
 
 from bayes_sloth.arguments import check_whole
 from bayes_sloth.asked_skills import chosen_draws, fitted_skills, known_or_drawn
-from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE, SKILL
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import Prediction, flags_of
 from bayes_sloth.scarce_model import FAMILY_TAIL, SITES, Rows, conditional_draws, task_law
+from bayes_sloth.scarce_tables import read_task
 from bayes_sloth.summaries import summary_table
-from bayes_sloth.tables.files import load_table
 from bayes_sloth.watching import watched
 
 Floats = NDArray[np.float64]
 
 # Draws of the skills, each with a regression of its own: quantiles of 90% intervals then move by a percent.
 SKILL_DRAWS: Final = 200
-FEWEST: Final = 4  # rows: with fewer the prior answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +42,10 @@ class Downstream:
     table : DataFrame
         What was learnt from: columns model, family, instruct, score, floor, items.
     draws : Dataset
-        `intercept`, `weight`, `tuning`, `family_effect`, `family_scale`, `misfit` (dims (skill draw, draw,
-        ...)), in logits but for the last; `chosen`, `centre` and `spread` (dims skill draw, and skill) say
-        which draws of the fit they go with and how skills were standardised.
+        `intercept`, `weight`, `family_weight`, `tuning`, `family_effect`, `family_scale`, `misfit` (dims
+        (skill draw, draw, ...)), in logits but for the last; `chosen`, `centre` and `spread` (dims skill
+        draw, and skill) say which draws of the fit they go with and how skills were standardised;
+        `family_mean` (dims (skill draw, fitted family, skill)) are the mean skills of families.
     """
 
     posterior: Posterior
@@ -80,7 +79,7 @@ class Downstream:
         facts, found = known_or_drawn(self.posterior, models, seed=seed, chosen=self.draws["chosen"].values)
         centre, spread = (self.draws[name].values[:, None] for name in ("centre", "spread"))
         skill = (found["model_skill"].values - centre) / spread
-        expected, score = self._simulated(facts, skill, seed)
+        expected, score = self._simulated(facts, self._with_means(facts, skill), seed)
         dims = (CHAIN, DRAW, MODEL, BENCHMARK)
         values = {"expected": (dims, expected[None, ..., None]), "score": (dims, score[None, ..., None])}
         labels = {MODEL: list(facts[MODEL]), BENCHMARK: [self.task]}
@@ -97,15 +96,29 @@ class Downstream:
         Returns
         -------
         DataFrame
-            Columns skill, median, lower, upper (logits for one standard deviation of the skill over the
-            fitted models), prob, direction.
+            Columns of (`model`: of a model among those of its family; `family`: of the mean of the family's
+            models, on top), skill, median, lower, upper (logits for one standard deviation of the skill over
+            the fitted models), prob, direction.
 
         Raises
         ------
         InputError
             If `prob` is not between 0 and 1.
         """
-        return summary_table(self.draws["weight"].rename({"skill_draw": CHAIN}), prob)
+        tables = {
+            of: summary_table(self.draws[name].rename({"skill_draw": CHAIN}), prob)
+            for of, name in (("model", "weight"), ("family", "family_weight"))
+        }
+        return pd.concat(tables, names=["of"]).reset_index("of").reset_index(drop=True)
+
+    def _with_means(self, facts: pd.DataFrame, skill: Floats) -> Floats:
+        """Return skills and, beside them, the family's means; of a new family the model's own."""
+        means, fitted = self.draws["family_mean"], self.draws["fitted_family"].values
+        own = [
+            means.sel(fitted_family=name).values if name in fitted else skill[:, place]
+            for place, name in enumerate(facts[FAMILY])
+        ]
+        return np.concatenate([skill, np.stack(own, axis=1)], axis=-1)
 
     def _simulated(self, facts: pd.DataFrame, skill: Floats, seed: int) -> tuple[Floats, Floats]:
         """Return expected and observed scores, dims (draw, model)."""
@@ -126,7 +139,7 @@ class Downstream:
     def __repr__(self) -> str:
         """Say what was learnt from and what the task asks for."""
         learnt = f"{len(self.table)} models of {self.table[FAMILY].nunique()} families"
-        shown = self.weights()[[SKILL, "median", "lower", "upper"]]
+        shown = self.weights()[["of", SKILL, "median", "lower", "upper"]]
         head = f"Downstream: {self.task} on {learnt}"
         return f"{head}\n{shown.to_string(index=False, float_format='{:.2f}'.format)}"
 
@@ -144,9 +157,11 @@ def downstream(
 ) -> Downstream:
     r"""Regress a task measured on a few models on the skills of a fit, to forecast it for any models.
 
-    .. math:: \mu_i = l + (1 - l)\,\mathrm{logit}^{-1}(a + w^\top z_i + c\,d_i + u_{f(i)})
+    .. math:: \mu_i = l + (1 - l)\,\mathrm{logit}^{-1}(a + w^\top z_i + v^\top \bar z_{f(i)} + c\,d_i
+        + u_{f(i)})
 
-    with standardised skills :math:`z`, tuning :math:`d` and an effect of the family. The priors
+    with standardised skills :math:`z`, their means :math:`\bar z` over the fitted models of the family (of a
+    new family: the model's own), tuning :math:`d` and an effect of the family. The priors
     shrink hard: every kind of skill helps alike until the rows say otherwise. The regression is drawn anew
     given each of 200 draws of the skills, so that what is uncertain of them is carried through; the
     task's scores do not change the skills (a cut posterior).
@@ -198,69 +213,30 @@ def downstream(
     """
     check_whole("downstream", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    table = _read(posterior, scores, percent, floor, items)
+    table = read_task(posterior.scores, scores, percent=percent, floor=floor, items=items)
     chosen = chosen_draws(posterior, SKILL_DRAWS)
-    every = fitted_skills(posterior, posterior.scores.models, chosen=chosen)["model_skill"]
-    centre, spread = every.mean(MODEL), every.std(MODEL)
-    skill = ((every - centre) / spread).sel({MODEL: list(table[MODEL])}).values
+    raw = fitted_skills(posterior, posterior.scores.models, chosen=chosen)["model_skill"]
+    centre, spread = raw.mean(MODEL), raw.std(MODEL)
+    every = ((raw - centre) / spread).rename({DRAW: "skill_draw"})
+    means = _family_means(every, posterior.scores.metadata[FAMILY].to_numpy(dtype=str))
+    own = (every.sel({MODEL: list(table[MODEL])}), means.sel(fitted_family=list(table[FAMILY])))
     families = list(dict.fromkeys(table[FAMILY]))
-    rows = _rows(table, skill, families, table)
+    rows = _rows(table, np.concatenate([part.values for part in own], axis=-1), families, table)
     found = conditional_draws(rows, seed=seed, progress=progress and watched())
     kept = {"chosen": ("skill_draw", chosen), "centre": centre.rename({DRAW: "skill_draw"})}
-    last = {"weight": (SKILL,), "family_effect": (FAMILY,)}
+    last = {"weight": (SKILL,), "family_weight": (SKILL,), "family_effect": (FAMILY,)}
     drawn = {name: (("skill_draw", DRAW, *last.get(name, ())), value) for name, value in found.items()}
     labels = {SKILL: every[SKILL].values, FAMILY: families}
-    data = xr.Dataset(kept | {"spread": spread.rename({DRAW: "skill_draw"})} | drawn, labels)
+    kept |= {"spread": spread.rename({DRAW: "skill_draw"}), "family_mean": means}
+    data = xr.Dataset(kept | drawn, labels)
     return Downstream(posterior, task, table, data)
 
 
-def _read(
-    posterior: Posterior, scores: object, percent: bool, floor: float, items: float | None
-) -> pd.DataFrame:
-    """Read and check the task's table, and join what the fit knows of the models."""
-    if not 0 <= floor < 1:
-        raise InputError(f"downstream: floor is {floor!r}: give a guesser's share of items, 0.25 for 25%.")
-    frame: Any = load_table(scores)
-    for column in (MODEL, SCORE):
-        if column not in frame:
-            raise InputError(f"downstream: the table has no column {column!r}: it needs model and score.")
-    table = pd.DataFrame(
-        {MODEL: frame[MODEL].astype(str), SCORE: pd.to_numeric(frame[SCORE], errors="coerce")}
-    )
-    table[ITEMS] = (
-        frame[ITEMS].astype(float) if ITEMS in frame else (np.inf if items is None else float(items))
-    )
-    table[SCORE] /= 100 if percent else 1
-    _check_cells(frame, table)
-    table = table[table[SCORE].notna()]
-    facts = posterior.scores.metadata.set_index(MODEL)
-    for name in table[MODEL]:
-        if name not in facts.index:
-            close = nearest(name, facts.index)
-            hint = f"did you mean {close!r}?" if close else "remove its row, or fit a table that has it."
-            raise InputError(f"downstream: model {name!r} is not in the fit: {hint}")
-    if len(table) < FEWEST:
-        raise InputError(f"downstream: {len(table)} models have a score: measure {FEWEST} or more.")
-    joined = table.join(facts[[FAMILY, INSTRUCT]], on=MODEL).assign(**{FLOOR: floor})
-    # The order of the rows changes nothing.
-    return joined.sort_values(MODEL, ignore_index=True)
-
-
-def _check_cells(frame: pd.DataFrame, table: pd.DataFrame) -> None:
-    """Refuse scores that are no shares, item counts that are none, and models named twice."""
-    cells = zip(table[MODEL], table[SCORE], frame[SCORE], strict=True)
-    for number, (name, score, raw) in enumerate(cells, 1):
-        row = f"downstream: row {number} ({name})"
-        if pd.isna(score) and not pd.isna(raw):
-            raise InputError(f"{row}: score {raw!r} is no number: mend or empty it.")
-        if not (pd.isna(score) or 0 <= score <= 1):
-            hint = "pass percent=True if the table is in percent." if score <= 100 else "mend it."
-            raise InputError(f"{row}: score {raw} is outside [0, 1]; {hint}")
-    if not (table[ITEMS] > 0).all():
-        raise InputError("downstream: an item count is not above zero: leave it out where it is unknown.")
-    twice = table[MODEL][table[MODEL].duplicated()]
-    if len(twice):
-        raise InputError(f"downstream: model {twice.iloc[0]!r} has several rows: keep one.")
+def _family_means(skill: xr.DataArray, family: NDArray[np.str_]) -> xr.DataArray:
+    """Return mean skills of families, dims (skill draw, fitted family, skill)."""
+    names = sorted(set(family))
+    means = [skill.isel({MODEL: family == name}).mean(MODEL) for name in names]
+    return xr.concat(means, pd.Index(names, name="fitted_family")).transpose("skill_draw", ..., SKILL)
 
 
 def _rows(facts: pd.DataFrame, skill: Floats, families: list[str], table: pd.DataFrame) -> Rows:

@@ -42,8 +42,9 @@ class Rows(NamedTuple):
 
     Parameters
     ----------
-    skill : array, dims (row, skill)
-        Standardised over the fitted models.
+    skill : array, dims (row, 2 x skill)
+        Skills of the model, then the mean skills of the models of its family; standardised over the fitted
+        models.
     instruct : array
         1 = instruction-tuned.
     member : array, dims (row, family)
@@ -66,7 +67,8 @@ class Rows(NamedTuple):
 def task_law(draw: dict[str, Values], rows: Rows) -> tuple[Values, Distribution]:
     r"""Return the expected scores of rows and the law of observed ones, in one draw.
 
-    .. math:: \mu_i = l + (1 - l)\,\mathrm{logit}^{-1}(a + w^\top z_i + c\,d_i + u_{f(i)})
+    .. math:: \mu_i = l + (1 - l)\,\mathrm{logit}^{-1}(a + w^\top z_i + v^\top \bar z_{f(i)} + c\,d_i
+        + u_{f(i)})
 
     Parameters
     ----------
@@ -83,7 +85,8 @@ def task_law(draw: dict[str, Values], rows: Rows) -> tuple[Values, Distribution]
         Student-t around them, of batch shape (row, 1); see `observation.score_law`.
     """
     own = draw["tuning"] * rows.instruct + rows.member @ draw["family_effect"]
-    share = jax.nn.sigmoid(draw["intercept"] + rows.skill @ draw["weight"] + own)
+    weight = jnp.concatenate([draw["weight"], draw["family_weight"]])
+    share = jax.nn.sigmoid(draw["intercept"] + rows.skill @ weight + own)
     expected = rows.floor + (1 - rows.floor) * share
     column = (slice(None), None)  # the task is the only benchmark
     parts = (share[column], expected[column], draw["misfit"][None], rows.items[column], TAIL)
@@ -93,26 +96,35 @@ def task_law(draw: dict[str, Values], rows: Rows) -> tuple[Values, Distribution]
 def task(rows: Rows) -> None:
     r"""Declare the regression.
 
-    .. math:: w_k = g/K + s\,e_k, \quad u_f = s_u\,r_f, \quad e \sim N(0, 1), \quad
-        r \sim t_2, \quad g \ge 0
+    .. math:: w_k = g/K + s\,e_k, \quad v_k = s_v\,e'_k, \quad u_f = s_u\,r_f, \quad e, e' \sim N(0, 1),
+        \quad r \sim t_2, \quad g \ge 0
 
-    Skill of every kind helps, in equal parts until the rows say otherwise. Most families have little of
-    their own, a few much: they leave what the others say alone.
+    Skill of every kind helps, in equal parts until the rows say otherwise. What tells the models of one
+    family apart need not tell families apart (Mundlak 1978): a family that learnt from code has other skills
+    than one of larger models. Most families have little of their own beyond that, a few much: they leave
+    what the others say alone.
 
     Parameters
     ----------
     rows : Rows
         Data.
+
+    References
+    ----------
+    Mundlak, Y. (1978). On the pooling of time series and cross section data. Econometrica 46, 69-85.
     """
-    skills, families = rows.skill.shape[1], rows.member.shape[1]
+    skills, families = rows.skill.shape[1] // 2, rows.member.shape[1]
     general = sample("general", HalfNormal(GENERAL_SD))
     spread = sample("weight_scale", HalfNormal(WEIGHT_SD))
     own = sample("weight_raw", Normal(0, 1).expand((skills,)).to_event(1))
+    between = sample("family_weight_scale", HalfNormal(WEIGHT_SD))
+    apart = sample("family_weight_raw", Normal(0, 1).expand((skills,)).to_event(1))
     family_scale = sample("family_scale", HalfNormal(FAMILY_SD))
     raw = sample("family_raw", StudentT(FAMILY_TAIL).expand((families,)).to_event(1))
     draw = {
         "intercept": sample("intercept", Normal(0, INTERCEPT_SD)),
         "weight": deterministic("weight", general / skills + spread * own),
+        "family_weight": deterministic("family_weight", between * apart),
         "tuning": sample("tuning", Normal(0, TUNING_SD)),
         "family_effect": deterministic("family_effect", family_scale * raw),
         "misfit": sample("misfit", HalfNormal(MISFIT_SD)),
@@ -121,7 +133,10 @@ def task(rows: Rows) -> None:
         sample("score", task_law(draw, rows)[1], obs=rows.score[:, None])
 
 
-SITES: Final = ("intercept", "weight", "tuning", "family_effect", "family_scale", "misfit")
+SITES: Final = (
+    *("intercept", "weight", "family_weight", "tuning"),
+    *("family_effect", "family_scale", "misfit"),
+)
 
 
 def conditional_draws(rows: Rows, *, seed: int, progress: bool) -> dict[str, np.ndarray]:
@@ -133,7 +148,7 @@ def conditional_draws(rows: Rows, *, seed: int, progress: bool) -> dict[str, np.
     Parameters
     ----------
     rows : Rows
-        `skill` has dims (skill draw, row, skill).
+        `skill` has dims (skill draw, row, 2 x skill).
     seed : int
         Of the chain.
     progress : bool
@@ -218,9 +233,10 @@ def _continued(rows: Rows, skills: Values, state: HMCState) -> tuple[HMCState, D
 
 def _start(rows: Rows) -> Draw:
     """Return unconstrained parameters to start from: no effects, scales at their priors'."""
-    skills, families = rows.skill.shape[-1], rows.member.shape[1]
-    scales = {"general": GENERAL_SD, "weight_scale": WEIGHT_SD}
+    skills, families = rows.skill.shape[-1] // 2, rows.member.shape[1]
+    scales = {"general": GENERAL_SD, "weight_scale": WEIGHT_SD, "family_weight_scale": WEIGHT_SD}
     scales |= {"family_scale": FAMILY_SD, "misfit": MISFIT_SD}
-    zero = {"intercept": (), "weight_raw": (skills,), "tuning": (), "family_raw": (families,)}
+    zero = {"intercept": (), "tuning": (), "family_raw": (families,)}
+    zero |= {"weight_raw": (skills,), "family_weight_raw": (skills,)}
     logs = {name: jnp.log(jnp.asarray(scale)) for name, scale in scales.items()}
     return {**logs, **{name: jnp.zeros(shape) for name, shape in zero.items()}}

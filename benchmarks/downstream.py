@@ -142,7 +142,7 @@ def main() -> None:
     """Print both experiments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--method", default="hmc")
-    for name, value in (("chains", 2), ("warmup", 300), ("draws", 300)):
+    for name, value in (("chains", 4), ("warmup", 500), ("draws", 1000)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--keep", type=Path, default=Path("downstream"))
     parser.add_argument("--csv", type=Path)

@@ -59,7 +59,7 @@ ORDER = (
         "evaluation",
         "evaluation_tables",
         "skill_counts",
-        "scarce_model",
+        *("scarce_tables", "scarce_model"),
         "scarce",
         "equivalent_tables",
         "equivalents",

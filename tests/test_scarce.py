@@ -19,11 +19,13 @@ from typer.testing import CliRunner
 
 import bayes_sloth as bs
 from bayes_sloth import scarce, scarce_model
+from bayes_sloth.asked_skills import fitted_skills
 from bayes_sloth.cli import app
 from bayes_sloth.plots.downstream import plot_downstream
 from bayes_sloth.sampling import prepare
-from bayes_sloth.scarce import Downstream, _read
+from bayes_sloth.scarce import Downstream
 from bayes_sloth.scarce_model import Rows, _filled_up, _start, conditional_draws, task, task_law
+from bayes_sloth.scarce_tables import read_task
 
 NAMES = ("llama-2-7b", "llama-2-13b", "llama-2-70b", "llama-3-8b", "falcon-7b", "falcon-40b", "yi-34b")
 SCORES = (0.13, 0.18, 0.3, 0.33, 0.05, 0.1, 0.27)
@@ -44,16 +46,23 @@ def simulated(seed: int, models: int = 14, scale: float = 1.0) -> tuple[Rows, np
     weight = abs(2.0 * rng.standard_normal()) / 2 + abs(rng.standard_normal()) * rng.standard_normal(2)
     level, misfit = 2 * rng.standard_normal(), abs(0.1 * rng.standard_normal()) * scale
     effect = abs(0.3 * rng.standard_normal()) * rng.standard_t(2.0, models)
+    apart = abs(rng.standard_normal()) * rng.standard_normal(2)
     family = np.arange(models) // 2
-    share = expit(level + skill @ weight + effect[family])
+    share = expit(level + skill @ weight + beside(skill)[:, 2:] @ apart + effect[family])
     spread = np.sqrt(misfit**2 * (4 * share * (1 - share) + 0.02))
     score = np.clip(share + spread * rng.standard_t(4.0, models), 0, 1)
     known = np.arange(models) < models - 4
     member = np.eye(models)[family][known]
-    drawn = skill + 0.02 * rng.standard_normal((SKILL_DRAWS, models, 2))
+    drawn = beside(skill + 0.02 * rng.standard_normal((SKILL_DRAWS, models, 2)))
     zero, seen = np.zeros(int(known.sum())), member.any(axis=1)
     rows = Rows(drawn[:, known], zero, member, zero, zero + np.inf, score[known], seen)
     return rows, drawn[:, ~known], score[~known]
+
+
+def beside(skill: np.ndarray) -> np.ndarray:
+    """Return skills of pairs of models, dims (..., model, skill), and the means of the pairs beside them."""
+    means = skill.reshape(*skill.shape[:-2], -1, 2, skill.shape[-1]).mean(axis=-2)
+    return np.concatenate([skill, means.repeat(2, axis=-2)], axis=-1)
 
 
 def forecasts(rows: Rows, asked: np.ndarray, seed: int) -> np.ndarray:
@@ -62,7 +71,8 @@ def forecasts(rows: Rows, asked: np.ndarray, seed: int) -> np.ndarray:
     draw = {name: value.reshape(-1, *value.shape[2:]) for name, value in fitted(rows, seed).items()}
     skill = asked.repeat(len(draw["misfit"]) // len(asked), axis=0)
     effect = draw["family_scale"][:, None] * rng.standard_t(2.0, (len(skill), skill.shape[1] // 2))
-    common = draw["intercept"][:, None] + np.einsum("nmk,nk->nm", skill, draw["weight"])
+    weight = np.concatenate([draw["weight"], draw["family_weight"]], axis=1)
+    common = draw["intercept"][:, None] + np.einsum("nmk,nk->nm", skill, weight)
     share = expit(common + effect.repeat(2, axis=1))
     spread = draw["misfit"][:, None] * np.sqrt(4 * share * (1 - share) + 0.02)
     return np.asarray(np.clip(share + spread * rng.standard_t(4.0, share.shape), 0, 1))
@@ -97,12 +107,12 @@ def test_the_mean_is_the_formula() -> None:
     rows = simulated(0)[0]
     rng = np.random.default_rng(1)
     draw: dict[str, Any] = {"intercept": -0.5, "tuning": 0.4, "misfit": 0.1}
-    draw |= {"weight": rng.standard_normal(2), "family_effect": rng.standard_normal(rows.member.shape[1])}
+    draw |= {name: rng.standard_normal(2) for name in ("weight", "family_weight")}
+    draw |= {"family_effect": rng.standard_normal(rows.member.shape[1])}
     rows = rows._replace(skill=rows.skill[0], floor=np.full(10, 0.25), instruct=np.arange(10) % 2.0)
     mean, law = task_law({name: jnp.asarray(value) for name, value in draw.items()}, rows)
-    share = expit(
-        -0.5 + rows.skill @ draw["weight"] + 0.4 * rows.instruct + rows.member @ draw["family_effect"]
-    )
+    own, family = rows.skill[:, :2] @ draw["weight"], rows.skill[:, 2:] @ draw["family_weight"]
+    share = expit(-0.5 + own + family + 0.4 * rows.instruct + rows.member @ draw["family_effect"])
     np.testing.assert_allclose(mean, 0.25 + 0.75 * share)
     np.testing.assert_allclose(law.variance_score[:, 0], 0.01 * (4 * share * (1 - share) + 0.02))
 
@@ -124,15 +134,42 @@ def test_rows_that_fill_up_a_program_say_nothing() -> None:
 
 @pytest.mark.slow
 def test_weights_are_found_again() -> None:
+    """What a skill does inside a family, and what a family's mean does on top of it."""
     rng = np.random.default_rng(3)
-    skill = rng.standard_normal((16, 2))
-    score = expit(-0.5 + skill @ [1.5, -0.5]) + 0.01 * rng.standard_normal(16)
+    skill = beside(rng.standard_normal((32, 2)))
+    score = expit(-0.5 + skill @ [1.5, -0.5, -1.0, 0.8]) + 0.01 * rng.standard_normal(32)
     drawn = np.repeat(skill[None], SKILL_DRAWS, axis=0)
-    rows = Rows(drawn, np.zeros(16), np.eye(16), np.zeros(16), np.full(16, np.inf), score, np.ones(16, bool))
+    member = np.eye(16).repeat(2, axis=0)
+    rows = Rows(drawn, np.zeros(32), member, np.zeros(32), np.full(32, np.inf), score, np.ones(32, bool))
     draws = fitted(rows)
-    weight = draws["weight"].reshape(-1, 2)
-    assert np.abs(weight.mean(0) - [1.5, -0.5]).max() < 4 * weight.std(0).max() < 1.0
+    for name, truth in (("weight", [1.5, -0.5]), ("family_weight", [-1.0, 0.8])):
+        weight = draws[name].reshape(-1, 2)
+        assert np.abs(weight.mean(0) - truth).max() < 4 * weight.std(0).max() < 1.0
     assert abs(draws["intercept"].mean() + 0.5) < 4 * draws["intercept"].std() < 1.0
+
+
+def test_families_are_their_fitted_models_means() -> None:
+    """A family of the fit brings the mean of its models, a new one the skills of the model itself."""
+    draws, meta = found().draws, map_fit().scores.metadata
+    skill = np.random.default_rng(0).standard_normal((SKILL_DRAWS, 2, draws.sizes["skill"]))
+    both = found()._with_means(pd.DataFrame({"family": ["yi", "never-seen"]}), skill)
+    size = skill.shape[-1]
+    np.testing.assert_array_equal(both[..., :size], skill)
+    np.testing.assert_array_equal(both[:, 1, size:], skill[:, 1])
+    names = meta["model"][meta["family"] == "yi"].tolist()
+    raw = fitted_skills(map_fit(), names, chosen=draws["chosen"].values)["model_skill"]
+    mean = ((raw.values - draws["centre"].values[:, None]) / draws["spread"].values[:, None]).mean(axis=1)
+    np.testing.assert_allclose(both[:, 0, size:], mean)
+
+
+def test_what_the_task_asks_for_is_told_of_models_and_of_families() -> None:
+    told = found().weights()
+    skills = found().draws["skill"].values.tolist()
+    assert list(zip(told["of"], told["skill"], strict=True)) == [
+        (of, name) for of in ("model", "family") for name in skills
+    ]
+    medians = np.median(found().draws["family_weight"].values.reshape(-1, len(skills)), axis=0)
+    np.testing.assert_allclose(told.loc[told["of"] == "family", "median"], medians)
 
 
 @pytest.mark.slow
@@ -165,7 +202,7 @@ def test_a_model_on_paper_is_less_sure_than_a_measured_one() -> None:
 
 def test_the_order_of_rows_changes_nothing() -> None:
     """What is learnt from is sorted; a model's draws do not depend on which stand beside it."""
-    read = _read(map_fit(), measured().iloc[::-1], False, 0.0, 164)
+    read = read_task(map_fit().scores, measured().iloc[::-1], items=164)
     pd.testing.assert_frame_equal(read, found().table)
     mine, other = (forecast(*names).data["score"] for names in (KNOWN, KNOWN[::-1]))
     np.testing.assert_allclose(other.sel(model=list(KNOWN)), mine)
@@ -174,13 +211,15 @@ def test_the_order_of_rows_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({"score": [68.0, *SCORES[1:]]}, {}, r"row 1 \(llama-2-7b\): score 68.0 is outside .* percent=True"),
+        ({"score": [68.0, *SCORES[1:]]}, {}, r"row 1 \(llama-2-7b\): score 68 is outside .* percent=True"),
         ({"score": ["n/a", *SCORES[1:]]}, {}, "is no number"),
         ({"model": ["llama-2-7c", *NAMES[1:]]}, {}, "did you mean 'llama-2-7b'"),
         ({"model": [NAMES[1], *NAMES[1:]]}, {}, "several rows"),
         ({"score": [*SCORES[:3], None, None, None, None]}, {}, "3 models have a score"),
         ({}, {"floor": 25.0}, "floor is 25.0"),
-        ({}, {"items": 0}, "item count"),
+        ({}, {"items": 0}, r"row 1 \(llama-2-7b\): item count 0 is not above zero"),
+        ({"items": ["many", *[164] * 6]}, {}, r"row 1 \(llama-2-7b\): items 'many' is no number"),
+        ({"score": [130.0, *SCORES[1:]]}, {"percent": True}, r"score 130 is outside \[0, 100\]; mend it"),
         ({}, {"seed": -1}, "seed is -1"),
     ],
 )
@@ -198,7 +237,7 @@ def test_a_table_without_scores_and_an_unknown_model_are_refused() -> None:
 
 def test_percent_means_the_same() -> None:
     table = measured().assign(score=100 * measured()["score"], items=164)
-    read = _read(map_fit(), table, True, 0.0, None)
+    read = read_task(map_fit().scores, table, percent=True)
     pd.testing.assert_frame_equal(read, found().table, check_dtype=False)
 
 

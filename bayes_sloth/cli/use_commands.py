@@ -152,9 +152,9 @@ def downstream_sheet(found: Downstream, frame: pd.DataFrame, prob: float) -> She
     """
     from bayes_sloth.cli.sheets import PREDICTION_COLUMNS, rows_of
 
-    weights = rows_of(found.weights(prob), ("skill", "median", "lower", "upper"))
+    weights = rows_of(found.weights(prob), ("of", "skill", "median", "lower", "upper"))
     shown = ("model", "median", "lower", "upper", "known_family", "extrapolates")
-    asks = ", ".join(f"{row['skill']} {number(row['median'])}" for row in weights)
+    asks = ", ".join(f"{row['skill']} {number(row['median'])}" for row in weights if row["of"] == "model")
     return Sheet(
         name="forecasts",
         fields=PREDICTION_COLUMNS,
