@@ -6,20 +6,31 @@ import itertools
 from functools import cache
 
 import fits
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from numpyro import handlers
+from numpyro.infer.util import log_density
 from scipy.special import expit
-from scipy.stats import binom, kstest
+from scipy.stats import binom, kstest, norm
+from scipy.stats import t as t_law
 
 import bayes_sloth as bs
 from bayes_sloth.errors import FitStatus
 from bayes_sloth.passk.abilities import abilities_of, moved
 from bayes_sloth.passk.counts import pass_at
 from bayes_sloth.passk.item_fits import DIMS, ItemPosterior, report_of
-from bayes_sloth.passk.item_model import cell_log_likelihood
+from bayes_sloth.passk.item_model import (
+    ItemData,
+    ItemPriors,
+    counted_logits,
+    discriminations,
+    informed,
+    item_model,
+)
 from bayes_sloth.passk.published_form import regressions
 from bayes_sloth.passk.solving import PassCurves, _drawn
 from bayes_sloth.plots.passk import plot_match, plot_pass
@@ -117,21 +128,81 @@ def test_wrong_tables_are_refused_with_the_place(change: dict[str, list[float]],
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("residual", [0.02, 0.5, 2.0])
-def test_the_cells_likelihood_is_the_integral(residual: float) -> None:
+@pytest.mark.parametrize("spread", [0.05, 0.5, 2.0])
+def test_normals_keep_their_law_whatever_was_seen_of_them(spread: float) -> None:
+    """Integrals over the standard normals are those over the law: of one, of x, of x squared."""
+    grid = np.linspace(-14, 14, 561)
+    z = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+    weight = np.exp(-0.5 * (z**2).sum(axis=1)) * (grid[1] - grid[0]) ** 2 / (2 * np.pi)
+    covariance = spread**2 * np.array([[1.0, 0.6], [0.6, 2.0]])
+    centre = np.array([0.3, -0.5])
+    rows = (np.broadcast_to(v, z.shape) for v in (centre + spread, np.array([0.0, 0.5 / spread**2]), centre))
+    value, log_density = informed(*map(jnp.asarray, rows), jnp.asarray(covariance), jnp.asarray(z))
+    weight = weight * np.exp(np.asarray(log_density))
+    assert weight.sum() == pytest.approx(1.0, abs=1e-6)
+    np.testing.assert_allclose(weight @ value, centre, atol=1e-6)
+    off = np.asarray(value) - centre
+    np.testing.assert_allclose((weight[:, None] * off).T @ off, covariance, rtol=1e-5)
+
+
+def test_counts_of_many_samples_leave_their_normals_standard() -> None:
+    """Given ten thousand samples a cell, z of true logits has mean 0 and variance 1: 4 standard errors."""
     rng = np.random.default_rng(0)
-    n = rng.choice([0.0, 1.0, 10.0, 10_000.0], 40)
-    c = np.round(n * rng.choice([0.0, 0.001, 0.3, 1.0], 40))
-    mean = rng.normal(-3, 3, 40).clip(-8, 6)
-    # Where a narrow residual contradicts ten thousand samples, the integrand is out of the grid below.
-    n, c = (np.where(np.abs(mean) < 4, value, 0.0) for value in (n, c))
-    found = np.asarray(cell_log_likelihood(*(jnp.asarray(v) for v in (c, n, mean)), jnp.asarray(residual)))
-    x = np.linspace(-30, 30, 600_001)
-    for one in range(40):
-        log = c[one] * x - n[one] * np.logaddexp(0, x) - 0.5 * ((x - mean[one]) / residual) ** 2
-        wanted = np.log(np.trapezoid(np.exp(log - log.max()), x)) + log.max()
-        wanted -= np.log(residual) + 0.5 * np.log(2 * np.pi)
-        assert found[one] == pytest.approx(wanted, abs=0.002)
+    truth = rng.multivariate_normal([-1.0, 0.5], [[1.0, 0.8], [0.8, 1.5]], 400)
+    n = np.full(truth.shape, 10_000.0)
+    seen, own = counted_logits(jnp.asarray(rng.binomial(10_000, expit(truth)).astype(float)), jnp.asarray(n))
+    shape = (jnp.broadcast_to(jnp.array([-1.0, 0.5]), truth.shape), jnp.array([[1.0, 0.8], [0.8, 1.5]]))
+    middle = np.asarray(informed(seen, own, *shape, jnp.zeros(truth.shape))[0])
+    step = np.asarray(informed(seen, own, *shape, jnp.ones(truth.shape) * jnp.array([0.0, 1.0]))[0]) - middle
+    z = (truth[:, 1] - middle[:, 1]) / step[:, 1]
+    assert abs(z.mean()) < 4 / 20 and abs(z.var() - 1) < 4 * np.sqrt(2 / 400)
+
+
+def test_what_items_ask_for_is_drawn_from_its_law_given_their_logits() -> None:
+    """Oracle: mean and covariance of a linear regression with known noise, by its normal equations."""
+    rng, draws = np.random.default_rng(0), 4000
+    skill, logit = rng.standard_normal((5, 2)), rng.standard_normal((1, 5))
+    one = {"weight": np.array([0.5, 0.7]), "weight_scale": np.array([0.3, 0.6]), "model_skill": skill}
+    one |= {"model_effect": 0.1 * np.arange(5), "difficulty": np.array([1.0]), "residual": np.array(0.4)}
+    values = {name: np.broadcast_to(value, (1, draws, *value.shape)) for name, value in one.items()}
+    found = discriminations(values | {"logit": np.broadcast_to(logit, (1, draws, 1, 5))}, rng)[0, :, 0]
+    precision = np.diag([0.3**-2, 0.6**-2]) + skill.T @ skill / 0.16
+    covariance = np.linalg.inv(precision)
+    target = logit[0] - 0.1 * np.arange(5) + 1.0
+    mean = covariance @ (np.array([0.5 / 0.09, 0.7 / 0.36]) + skill.T @ target / 0.16)
+    assert (np.abs(found.mean(axis=0) - mean) < 4 * np.sqrt(np.diag(covariance) / draws)).all()
+    assert np.cov(found.T) == pytest.approx(covariance, abs=4 * np.sqrt(2 / draws) * covariance.max())
+
+
+def test_an_item_nobody_solved_is_never_solved_as_often_as_the_integral_says() -> None:
+    """Importance draws of one item's parameters: the chance is the model's with everything summed out."""
+    never, n, rng = 0.2, 30.0, np.random.default_rng(0)
+    data = ItemData(np.full((2, 1), n), np.zeros((2, 1)), np.array([[-1.0], [1.0]]), np.zeros((2, 0)))
+    fixed = {"weight": [0.5], "weight_scale": [0.4], "residual": 0.7, "never": never, "model_scale": 0.3}
+    fixed |= {"difficulty_centre": 2.0, "difficulty_scale": 1.5}
+    raw = {"level_raw": rng.standard_normal((20_000, 2)), "logit_raw": rng.standard_normal((20_000, 1, 2))}
+    raw["difficulty_raw"] = 6.0 + 3.0 * rng.standard_t(3.0, (20_000, 1))
+    away = t_law.logpdf((raw["difficulty_raw"][:, 0] - 6.0) / 3.0, 3.0) - np.log(3.0)
+
+    def joint(one: dict[str, jnp.ndarray]) -> tuple[jnp.ndarray, jnp.ndarray]:
+        sites = {name: jnp.asarray(value) for name, value in fixed.items()} | one
+        with handlers.seed(rng_seed=0):
+            log, trace = log_density(item_model, (data, ItemPriors()), {}, sites)
+        return log, trace["never_item"]["value"][0]
+
+    log, chance = map(np.asarray, jax.jit(jax.vmap(joint))({k: jnp.asarray(v) for k, v in raw.items()}))
+    normals = sum(
+        norm.logpdf(raw[name]).reshape(20_000, -1).sum(axis=1) for name in ("level_raw", "logit_raw")
+    )
+    weight = np.exp(log - normals - away - (log - normals - away).max())
+    found = weight @ chance / weight.sum()
+    level = 0.5 * np.array([-1.0, 1.0]) + 0.3 * rng.standard_normal((200_000, 2))
+    hard = 2.0 + level.mean(axis=1) + 1.5 * rng.standard_t(4.0, 200_000)
+    own = 0.4 * rng.standard_normal((200_000, 1)) * np.array([-1.0, 1.0]) + 0.7 * rng.standard_normal(
+        (200_000, 2)
+    )
+    missed = np.exp(-n * np.logaddexp(0, level - hard[:, None] + own).sum(axis=1)).mean()
+    assert found == pytest.approx(never / (never + (1 - never) * missed), abs=0.02)
 
 
 def test_drawn_cells_follow_their_posterior() -> None:

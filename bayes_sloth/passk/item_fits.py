@@ -23,7 +23,7 @@ from bayes_sloth.errors import FitStatus, FitWarning, InputError
 from bayes_sloth.names import CHAIN, DRAW, ITEM, MODEL, SKILL
 from bayes_sloth.passk.abilities import Abilities, abilities_of
 from bayes_sloth.passk.counts import Counts, read_counts
-from bayes_sloth.passk.item_model import ItemData, ItemPriors, item_model
+from bayes_sloth.passk.item_model import ItemData, ItemPriors, discriminations, item_model
 from bayes_sloth.posterior import FitReport, Posterior, labelled
 from bayes_sloth.tables.files import Source
 from bayes_sloth.versions import versions_of_packages
@@ -55,10 +55,10 @@ class ItemPosterior:
     Parameters
     ----------
     data : Dataset
-        Dims chain, draw, then: `weight`, `weight_scale` (skill); `discrimination` (item, skill);
-        `difficulty`, `never_item` (item; the chance that nobody ever solves it); `model_effect` (model);
-        `model_skill` (model, skill); `difficulty_mean`, `difficulty_scale`, `model_scale`, `residual`,
-        `never`. Logits, for skills in standard deviations.
+        Dims chain, draw, then: `weight`, `weight_scale` (skill); `discrimination` (item, skill) and
+        `difficulty` (item), if an item can be solved at all; `never_item` (item; the chance that nobody ever
+        solves it); `model_effect` (model); `model_skill` (model, skill); `difficulty_mean`,
+        `difficulty_scale`, `model_scale`, `residual`, `never`. Logits, for skills in standard deviations.
     counts : Counts
         What was fitted.
     abilities : Abilities
@@ -162,11 +162,9 @@ def fit(
     data = ItemData(counts.n, counts.successes, abilities.draws.mean(axis=0), abilities.factor)
     sampler = _sampler(data, priors or ItemPriors(), chains, draws, warmup, progress and watched())
     sampler.run(jax.random.key(seed), ItemData(*map(jnp.asarray, data)))
-    found = {
-        name: value
-        for name, value in sampler.get_samples(group_by_chain=True).items()
-        if name in (*DIMS, *SCALARS)
-    }
+    drawn = sampler.get_samples(group_by_chain=True)
+    found = {name: value for name, value in drawn.items() if name in (*DIMS, *SCALARS)}
+    found["discrimination"] = discriminations(drawn, np.random.default_rng(seed))
     labels = {ITEM: list(counts.items), MODEL: list(counts.models), SKILL: list(abilities.skills)}
     messages = _messages(found, int(sampler.get_extra_fields()["diverging"].sum()), abilities)
     report = report_of("nuts", seed, time.perf_counter() - begun, counts, messages)
@@ -181,8 +179,8 @@ def _sampler(
     kernel = infer.NUTS(
         partial(item_model, priors=priors),
         init_strategy=infer.init_to_value(values=_start(data)),
-        # A model's effect trades off against the weights of its skills and the average difficulty.
-        dense_mass=[("weight", "model_effect_raw", "difficulty_mean")],
+        # Skills trade off against their weights and against what models have beyond them.
+        dense_mass=[("weight", "weight_scale", "level_raw", "model_scale", "difficulty_centre")],
     )
     return infer.MCMC(
         kernel,
@@ -201,14 +199,14 @@ def _start(data: ItemData) -> dict[str, Any]:
     difficulty = np.log(tried - solved + 0.5) - np.log(solved + 0.5)
     (models, skills), items = data.skill.shape, difficulty.size
     return {
-        "difficulty": difficulty,
-        "difficulty_mean": difficulty.mean(),
+        "difficulty_raw": difficulty,
+        "difficulty_centre": difficulty.mean(),
         "difficulty_scale": 2.0,
         "weight": np.full(skills, 0.5),
         "weight_scale": np.full(skills, 0.3),
-        "discrimination_raw": np.zeros((items, skills)),
+        "logit_raw": np.zeros((items, models)),
         "model_scale": 0.3,
-        "model_effect_raw": np.zeros(models),
+        "level_raw": np.zeros(models),
         "residual": 0.7,
         "never": 0.05,
         "skill_raw": np.zeros(data.skill_factor.shape[1]),

@@ -8,13 +8,17 @@ r"""The item-level model: how likely one sample of a model solves an item.
 with items that nobody ever solves (:math:`v_q = 0` with probability :math:`\pi`), discriminations
 :math:`a_q \sim N(w, \mathrm{diag}(s_a^2))`, difficulties :math:`b_q` from a Student-t, and what the skills do
 not know: :math:`r_m \sim N(0, s_r^2)` of a model on all items, :math:`e_{mq} \sim N(0, s_e^2)` of a model on
-one item. With :math:`\pi = s_r = s_e = 0` it is the form of Maia Polo et al. (2024), section 5.3. Both
-:math:`v_q` and :math:`e_{mq}` are summed out, so that cells of ten thousand samples and cells of ten are
-sampled alike.
+one item. With :math:`\pi = s_r = s_e = 0` it is the form of Maia Polo et al. (2024), section 5.3.
+
+What is sampled for an item are its models' logits x; :math:`v_q` and :math:`a_q` are summed out. Logits stand
+for standard normals: the law of x given the rest is joined with a normal approximation of what the counts say
+of it, and x is where a standard normal ends up under the two. Cells of ten thousand samples and
+cells of ten are then sampled alike, and so are models whose skills are hardly known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -30,13 +34,8 @@ Floats = NDArray[np.float64]
 
 # Tails of difficulties: with four degrees of freedom one item in a hundred is as far out as 3.7 scales.
 TAIL: Final = 4.0
-# Points of the quadrature over e, around each cell's own mode: errors of log densities stay below 0.001 for
-# residuals of up to two logits.
-POINTS: Final = 11
-NEWTON: Final = 8  # steps to those modes; the points need not sit at them exactly
-LONGEST: Final = 3.0  # of such a step, logits
-
-_NODES, _WEIGHTS = np.polynomial.hermite.hermgauss(POINTS)
+TINY: Final = 1e-12
+BEYOND: Final = 2.0  # logits by which items that nobody solved are harder than their counts say, about
 
 
 @dataclass(frozen=True)
@@ -106,30 +105,66 @@ def item_model(data: ItemData, priors: ItemPriors) -> None:
     """
     p = priors
     (models, skills), items = data.skill.shape, data.n.shape[1]
-    shape = (items, skills)
     weight = sample("weight", dist.Normal(p.weight_mean, p.weight_sd).expand([skills]).to_event(1))
     weight_scale = sample("weight_scale", dist.HalfNormal(p.weight_scale).expand([skills]).to_event(1))
-    raw = sample("discrimination_raw", dist.Normal().expand(shape).to_event(2))
-    discrimination = deterministic("discrimination", weight + weight_scale * raw)
-    mean = sample("difficulty_mean", dist.Normal(0.0, p.difficulty_mean_sd))
-    scale = sample("difficulty_scale", dist.HalfNormal(p.difficulty_scale))
-    difficulty = sample("difficulty", dist.StudentT(TAIL, mean, scale).expand([items]).to_event(1))
-    effect = deterministic("model_effect", _model_effect(models, p))
-    skill = deterministic("model_skill", data.skill + _skill_noise(data))
     residual = sample("residual", dist.HalfNormal(p.residual))
     never = sample("never", dist.Beta(1.0, p.never_shape))
-    logit = skill @ discrimination.T + effect[:, None] - difficulty
-    cells = cell_log_likelihood(data.successes, data.n, logit, residual).sum(axis=0)
-    solvable = jnp.log1p(-never) + cells
-    both = jnp.logaddexp(jnp.log(never), solvable)
+    skill = deterministic("model_skill", data.skill + _skill_noise(data))
+    level = _levels(data, skill @ weight, residual, p)
+    deterministic("model_effect", level - skill @ weight)
+    difficulty, idle = _difficulties(data, level.mean(), p)
+    centre = level - difficulty[:, None]
+    asked = skill * weight_scale
+    covariance = asked @ asked.T + residual**2 * jnp.eye(models)
+    raw = sample("logit_raw", dist.Normal().expand([items, models]).to_event(2))
+    seen, own = counted_logits(data.successes.T, data.n.T)
+    logit, log_density = informed(seen, own, centre, covariance, raw)
+    deterministic("logit", logit)
+    cells = data.successes.T * logit - data.n.T * jax.nn.softplus(logit)
+    solvable = jnp.log1p(-never) + cells.sum(axis=1) + log_density
+    # Difficulty and logits of an item that is never solved say nothing: any laws serve that integrate to one.
+    unsolvable = jnp.log(never) + idle
+    both = jnp.logaddexp(unsolvable, solvable)
     untouched = data.successes.sum(axis=0) == 0
-    deterministic("never_item", jnp.where(untouched, jnp.exp(jnp.log(never) - both), 0.0))
+    deterministic("never_item", jnp.where(untouched, jnp.exp(unsolvable - both), 0.0))
     factor("counts", jnp.where(untouched, both, solvable).sum())
 
 
-def _model_effect(models: int, priors: ItemPriors) -> Values:
+def _levels(data: ItemData, by_skill: Values, residual: Values, priors: ItemPriors) -> Values:
+    """Return what models have on all items, by their skills and beyond, dims (model).
+
+    As for logits, a level is where a standard normal ends up under its law given the skills and what the
+    counts say of it, nearly: how a model stands to the others on the same items.
+    """
     scale = sample("model_scale", dist.HalfNormal(priors.model_scale))
-    return scale * sample("model_effect_raw", dist.Normal().expand([models]).to_event(1))
+    raw = sample("level_raw", dist.Normal().expand([len(by_skill)]).to_event(1))
+    seen, own = counted_logits(data.successes, data.n)
+    tried = jnp.maximum((own > 0).sum(axis=0), 1)
+    apart = jnp.where(own > 0, seen - jnp.where(own > 0, seen, 0.0).sum(axis=0) / tried, 0.0)
+    each = jnp.where(own > 0, 1 / (residual**2 + 1 / jnp.where(own > 0, own, 1.0)), 0.0)
+    weight = each.sum(axis=1)
+    towards = (each * apart).sum(axis=1) / jnp.maximum(weight, TINY) + by_skill.mean()
+    columns = (towards[:, None], weight[:, None], by_skill[:, None])
+    level, log_density = informed(*columns, jnp.reshape(scale**2, (1, 1)), raw[:, None])
+    factor("levels", log_density.sum())
+    return level[:, 0]
+
+
+def _difficulties(data: ItemData, middle: Values, priors: ItemPriors) -> tuple[Values, Values]:
+    """Return difficulties, and what is to be added to log densities where an item has none, dims (item).
+
+    What is sampled is how far they are from the average level, which counts tell. An item that is
+    never solved gets a difficulty from about where it would be if it were only hard, so that chains pass
+    from one to the other.
+    """
+    mean = sample("difficulty_centre", dist.Normal(-middle, priors.difficulty_mean_sd))
+    scale = sample("difficulty_scale", dist.HalfNormal(priors.difficulty_scale))
+    law = dist.StudentT(TAIL, mean, scale)
+    raw = sample("difficulty_raw", law.expand([data.n.shape[1]]).to_event(1))
+    deterministic("difficulty_mean", mean + middle)
+    hard = -counted_logits(data.successes.sum(axis=0), data.n.sum(axis=0))[0]
+    idle = dist.StudentT(TAIL, hard + BEYOND, BEYOND).log_prob(raw) - law.log_prob(raw)
+    return deterministic("difficulty", raw + middle), idle
 
 
 def _skill_noise(data: ItemData) -> Values:
@@ -141,57 +176,91 @@ def _skill_noise(data: ItemData) -> Values:
     return (data.skill_factor @ raw).reshape(data.skill.shape)
 
 
-def cell_log_likelihood(successes: Values, n: Values, logit: Values, residual: Values) -> Values:
-    r"""Return the log likelihood of each cell's counts, what the model has on that item alone summed out.
+def informed(
+    seen: Values, own: Values, centre: Values, covariance: Values, raw: Values
+) -> tuple[Values, Values]:
+    r"""Return normals that stand for standard ones, given roughly what was seen of them.
 
-    .. math:: \log \int \mathrm{logit}^{-1}(x)^c (1 - \mathrm{logit}^{-1}(x))^{n - c}\, N(x; \eta, s_e^2)\, dx
+    .. math:: x = \Lambda^{-1}(K^{-1} m + D y) + R^{-\top} z, \qquad \Lambda = K^{-1} + D = R R^\top
 
-    by Gauss-Hermite quadrature around the integrand's mode, the binomial coefficient left out.
+    where the law of x is :math:`N(m, K)`, and data say :math:`N(y, D^{-1})`, nearly. Whatever y and D are, x
+    has its law; the better they are, the closer z stays to standard normal once the data are seen.
 
     Parameters
     ----------
-    successes, n, logit : array, dims (model, item)
-        Counts, and the logit without the residual.
-    residual : scalar
-        Standard deviation of the residual, logits.
+    seen, own : array, dims (row, place)
+        y, and the diagonal of D: 0 where nothing was seen.
+    centre : array, dims (row, place)
+        m.
+    covariance : array, dims (place, place)
+        K, the same for every row.
+    raw : array, dims (row, place)
+        z.
 
     Returns
     -------
-    array, dims (model, item)
-        0 where there are no samples.
+    value : array, dims (row, place)
+        x.
+    log_density : array, dims (row)
+        Log of :math:`N(x; m, K)\,|dx/dz| / N(z; 0, 1)`, to be added to the log density of z.
 
     References
     ----------
-    Liu and Pierce (1994). A note on Gauss-Hermite quadrature. Biometrika 81, 624-629.
+    Papaspiliopoulos, Roberts and Skold (2007). A general framework for the parametrization of hierarchical
+    models. Statistical Science 22, 59-73.
 
     Examples
     --------
-    >>> float(cell_log_likelihood(jnp.array(1.0), jnp.array(2.0), jnp.array(0.0), 1e-6).round(4))
-    -1.3863
+    >>> one = jnp.ones((1, 1))
+    >>> value, log_density = informed(0 * one, 0 * one, 2 * one, 4 * one, one)
+    >>> value.item(), abs(log_density.item())  # nothing seen: the law itself
+    (4.0, 0.0)
     """
-    fixed = [jax.lax.stop_gradient(jnp.asarray(value)) for value in (successes, n, logit, residual)]
-    mode, spread = mode_of(*fixed)
-    # The points stay where they are under differentiation: the sum's derivative is then the integral's.
-    points = mode[..., None] + jnp.sqrt(2.0) * spread[..., None] * _NODES
-    log_integrand = successes[..., None] * points - n[..., None] * jax.nn.softplus(points)
-    log_integrand += -0.5 * ((points - logit[..., None]) / residual) ** 2 - jnp.log(residual)
-    log_weights = np.log(_WEIGHTS) + _NODES**2 - 0.5 * np.log(np.pi)
-    return jax.nn.logsumexp(log_integrand + log_weights, axis=-1) + jnp.log(spread)
+    every = jnp.eye(len(covariance))
+    root = jnp.linalg.cholesky(covariance)
+    precision = jax.scipy.linalg.cho_solve((root, True), every)
+    joint = jnp.linalg.cholesky(precision + own[..., None] * every)
+    towards = (centre @ precision + own * seen)[..., None]
+    middle = jax.scipy.linalg.solve_triangular(joint, towards, lower=True) + raw[..., None]
+    value = jax.scipy.linalg.solve_triangular(joint, middle, lower=True, trans=1)[..., 0]
+    off = value - centre
+    log_density = 0.5 * (raw**2 - off * (off @ precision)).sum(axis=1)
+    scale = jnp.log(jnp.diagonal(joint, axis1=-2, axis2=-1)).sum(axis=1) + jnp.log(jnp.diagonal(root)).sum()
+    return value, log_density - scale
 
 
-def mode_of(successes: Values, n: Values, logit: Values, residual: Values) -> tuple[Values, Values]:
-    """Return the mode of each cell's integrand and the standard deviation there."""
-    variance = residual**2
-    # Between the prior's logit and the counts' own, each by its precision.
+def counted_logits(successes: Values, n: Values) -> tuple[Values, Values]:
+    """Return logits of observed shares and their precisions: 0 where there are no samples."""
     spread = 1 / (successes + 0.5) + 1 / (n - successes + 0.5)
-    own = jnp.log(successes + 0.5) - jnp.log(n - successes + 0.5)
-    start = (own * variance + logit * spread) / (variance + spread)
+    return jnp.log(successes + 0.5) - jnp.log(n - successes + 0.5), jnp.where(n > 0, 1 / spread, 0.0)
 
-    def step(_: int, x: Values) -> Values:
-        share = jax.nn.sigmoid(x)
-        gradient = successes - n * share - (x - logit) / variance
-        return x + jnp.clip(gradient / (n * share * (1 - share) + 1 / variance), -LONGEST, LONGEST)
 
-    mode = jax.lax.fori_loop(0, NEWTON, step, start)
-    share = jax.nn.sigmoid(mode)
-    return mode, 1 / jnp.sqrt(n * share * (1 - share) + 1 / variance)
+def discriminations(values: Mapping[str, Values], rng: np.random.Generator) -> Floats:
+    r"""Draw what items ask of each skill, given their models' logits and the rest.
+
+    .. math:: a_q = w + S u, \quad u \sim N(P^{-1} A^\top (x_q - m_q) / s_e^2,\; P^{-1}), \quad
+        A = \theta S, \quad P = I + A^\top A / s_e^2
+
+    Parameters
+    ----------
+    values : mapping of arrays, dims (chain, draw, ...)
+        Sites of `item_model`.
+    rng : Generator
+        Where chance comes from.
+
+    Returns
+    -------
+    array, dims (chain, draw, item, skill)
+        Draws.
+    """
+    names = ("weight", "weight_scale", "model_skill", "model_effect", "difficulty", "residual", "logit")
+    weight, scale, skill, effect, difficulty, residual, logit = (np.asarray(values[name]) for name in names)
+    asked = skill * scale[..., None, :] / residual[..., None, None]
+    own = np.einsum("cdmk,cdk->cdm", skill, weight) + effect
+    off = (logit - own[..., None, :] + difficulty[..., None]) / residual[..., None, None]
+    root = np.linalg.cholesky(np.eye(weight.shape[-1]) + asked.swapaxes(-1, -2) @ asked)
+    towards = np.linalg.solve(root, (off @ asked).swapaxes(-1, -2))
+    noise = rng.standard_normal(towards.shape)
+    found = np.linalg.solve(root.swapaxes(-1, -2), towards + noise).swapaxes(-1, -2)
+    drawn: Floats = weight[..., None, :] + scale[..., None, :] * found
+    return drawn

@@ -18,7 +18,7 @@ from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import ACTIVE_PARAMS_B, CHAIN, DRAW, ITEM, MODEL, PARAMS_B
 from bayes_sloth.passk.counts import GRID, K, check_k, pass_at
 from bayes_sloth.passk.item_fits import ItemPosterior
-from bayes_sloth.passk.item_model import TAIL, mode_of
+from bayes_sloth.passk.item_model import TAIL
 from bayes_sloth.reading import read_models
 from bayes_sloth.summaries import summary_table
 
@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 # Points and reach, in local standard deviations, of the grid that solve rates of sampled cells are drawn on.
 STEPS: Final = 121
 REACH: Final = 10.0
+NEWTON: Final = 8  # steps to the mode, which need not be met exactly
+LONGEST: Final = 3.0  # of such a step, logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +214,7 @@ def _sampled_rate(
 
 def _drawn(successes: Floats, n: Floats, logit: Floats, residual: Floats, rng: np.random.Generator) -> Floats:
     """Draw each cell's logit given its counts, by inversion on a grid around its mode, dims (draw, item)."""
-    mode, spread = (np.asarray(value) for value in mode_of(successes, n, logit, residual))
+    mode, spread = _mode(successes, n, logit, residual)
     grid = np.linspace(-REACH, REACH, STEPS)
     x = mode[..., None] + spread[..., None] * grid
     log_density = successes[:, None] * x + n[:, None] * log_expit(-x)
@@ -222,6 +224,21 @@ def _drawn(successes: Floats, n: Floats, logit: Floats, residual: Floats, rng: n
     below = (mass < rng.random(logit.shape)[..., None] * mass[..., -1:]).sum(axis=-1)
     jitter = (rng.random(logit.shape) - 0.5) * (grid[1] - grid[0])
     return np.asarray(mode + spread * (grid[below] + jitter))
+
+
+def _mode(successes: Floats, n: Floats, logit: Floats, residual: Floats) -> tuple[Floats, Floats]:
+    """Return the mode of each cell's posterior of its logit, and the standard deviation there."""
+    variance = residual**2
+    # Between the prior's logit and the counts' own, each by its precision.
+    spread = 1 / (successes + 0.5) + 1 / (n - successes + 0.5)
+    own = np.log(successes + 0.5) - np.log(n - successes + 0.5)
+    x = (own * variance + logit * spread) / (variance + spread)
+    for _ in range(NEWTON):
+        share = expit(x)
+        gradient = successes - n * share - (x - logit) / variance
+        x = x + np.clip(gradient / (n * share * (1 - share) + 1 / variance), -LONGEST, LONGEST)
+    share = expit(x)
+    return x, 1 / np.sqrt(n * share * (1 - share) + 1 / variance)
 
 
 def _costs(items: ItemPosterior, models: object, names: Sequence[str]) -> dict[str, float]:
