@@ -36,6 +36,8 @@ def plot_measurements(table: pd.DataFrame) -> Figure:
     axes.tick_params(axis="y", length=0)
     axes.axvline(0.0, color=GREY, linewidth=0.8, zorder=0)
     axes.set_xlim(1.05 * min(0.0, float(low.min())), 1.05 * max(float(high.max()), 1e-6))
+    axes.locator_params(axis="x", nbins=5)
+    axes.ticklabel_format(axis="x", scilimits=(-2, 3), useMathText=True)
     axes.set_xlabel("reduction of the forecast's standard deviation per unit of cost")
     axes.set_title("What to measure next", loc="left", fontsize="medium")
     plt.close(figure)
