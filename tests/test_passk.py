@@ -86,6 +86,22 @@ def curves(rates: np.ndarray, names: tuple[str, ...]) -> PassCurves:
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"items": 0}, "simulate: items is 0: give a whole number from 1 up"),
+        ({"models": 0}, "simulate: models is 0"),
+        ({"n": 2.5}, "simulate: n is 2.5"),
+        ({"seed": "a"}, "simulate: seed is 'a': give a whole number from 0 up"),
+        ({"never": 1.0}, "never is a share below 1"),
+        ({"models": ["llama-2-7b"]}, "a fit and the names of some of its models go together"),
+    ],
+)
+def test_wrong_simulations_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(bs.InputError, match=message):
+        bs.passk.simulate(**({"seed": 0} | change))  # type: ignore[arg-type]
+
+
 def test_observed_is_the_mean_over_all_subsets() -> None:
     samples = [1, 0, 0, 1, 0, 0]
     table = {"model": ["a"], "item": ["q"], "n": [6], "successes": [2]}

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_whole
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import ITEM, MODEL
 from bayes_sloth.passk.abilities import abilities_of
@@ -123,8 +124,8 @@ def simulate(
     """
     if not 0 <= never < 1 or min(residual, model_scale, weight_scale, difficulty_scale) < 0:
         raise InputError("simulate: never is a share below 1, and no scale is below 0.")
-    if min(items, n, seed + 1, models if isinstance(models, int) else len(models)) < 1:
-        raise InputError("simulate: give at least one model, one item and one sample, and a seed from 0 up.")
+    count = models if isinstance(models, int) else len(models)
+    check_whole("simulate", models=count, items=items, n=n, seed=seed)
     rng = np.random.default_rng(seed)
     names, labels, theta = _skills(skills, models, rng)
     count = theta.shape[1]
