@@ -155,7 +155,7 @@ def test_a_cost_that_is_no_number_is_refused(files: Path) -> None:
     code, _, said = run(
         "plan", "measure", files / "fit.nc", files / "new.csv", "--target", TARGET, "--cost", "ARC"
     )
-    assert code == 2 and "such as MMLU=2" in said
+    assert code == 2 and "such as MMLU=0.7" in said
 
 
 def test_the_command_forecasts_what_is_not_known(files: Path) -> None:

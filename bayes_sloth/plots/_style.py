@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from bayes_sloth.errors import InputError
 
 # Okabe and Ito's palette: told apart by every kind of colour vision; its blue and orange also in grey.
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -16,6 +18,46 @@ COLOURS: Final = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P")
 LINES: Final = ("-", "--", "-.", ":")
 BAND: Final = 0.2  # opacity of a band that others may lie over
+
+
+def needs(table: object, maker: str, *columns: str) -> None:
+    """Refuse what is not the table that a picture is drawn from.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What was given.
+    maker : str
+        The call that makes the right one.
+    *columns : str
+        What has to be there.
+
+    Raises
+    ------
+    InputError
+        If it is no table, lacks a column, or has no rows.
+
+    Examples
+    --------
+    >>> needs(pd.DataFrame({"model": ["a"]}), "Skills.loadings", "skill")
+    Traceback (most recent call last):
+    ...
+    bayes_sloth.errors.InputError: this picture is of the table of `Skills.loadings`: 'skill' is missing.
+    """
+    right = f"this picture is of the table of `{maker}`"
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"{right}: a {type(table).__name__} was given.")
+    for name in columns:
+        if name not in table:
+            raise InputError(f"{right}: {name!r} is missing.")
+    if table.empty:
+        raise InputError(f"{right}: there are no rows in it.")
+
+
+def needs_a(thing: object, kind: Any, maker: str) -> None:
+    """Refuse what is not the result that a picture is drawn from."""
+    if not isinstance(thing, kind):
+        raise InputError(f"this picture is of what `{maker}` returns: a {type(thing).__name__} was given.")
 
 
 def figure_of(width: float, height: float) -> tuple[Figure, Axes]:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import CHAIN, DRAW
-from bayes_sloth.plots._style import COLOURS, closed
+from bayes_sloth.plots._style import COLOURS, closed, needs_a
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.skill_tables import Skills
 
@@ -95,6 +95,7 @@ def _chosen(
     draws: Posterior | Skills, names: str | Sequence[str], coords: Mapping[str, Any] | None
 ) -> xr.Dataset:
     """Return the quantities asked for, each with the labels asked for."""
+    needs_a(draws, Posterior | Skills, "bs.fit` or `bs.skills")
     group = draws.data["posterior"].dataset if isinstance(draws, Posterior) else draws.data
     wanted = [names] if isinstance(names, str) else list(names)
     known = [str(name) for name, values in group.data_vars.items() if {CHAIN, DRAW} <= set(values.dims)]

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from bayes_sloth.checks.finding import Finding
 from bayes_sloth.errors import unknown_name
 from bayes_sloth.names import BENCHMARK, MODEL
+from bayes_sloth.plots._style import needs_a
 
 RELIABLE: Final = 0.7  # Pareto's k above it says that a score cannot be left out by importance sampling
 SHOWN: Final = 20  # rows of a bar chart that stay legible
@@ -52,6 +53,7 @@ def plot_finding(finding: Finding) -> Figure:
     >>> figure.axes[0].get_xlabel()
     'shift when left out, posterior standard deviations'
     """
+    needs_a(finding, Finding, "bs.check(fit)[name]")
     if finding.name not in PICTURES:
         raise unknown_name("picture", finding.name, PICTURES)
     figure, axes = plt.subplots(figsize=SIZE, layout="constrained")

@@ -19,6 +19,7 @@ from bayes_sloth.plots._style import (
     figure_of,
     grid_of,
     in_order,
+    needs_a,
     percent,
 )
 from bayes_sloth.summaries import HELD_OUT, PREDICTOR, ScoreCurves
@@ -38,7 +39,13 @@ def plot_family_curves(found: ScoreCurves) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If something else is given.
     """
+    needs_a(found, ScoreCurves, "score_curves.family_curves")
     figure, axes = figure_of(7.4, 4.6)
     for turn, family in enumerate(in_order(found.curves, FAMILY)):
         table = found.curves[found.curves[FAMILY] == family].sort_values(PARAMS_B)
@@ -76,7 +83,13 @@ def plot_links(found: ScoreCurves) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If something else is given.
     """
+    needs_a(found, ScoreCurves, "score_curves.link_curves")
     names = in_order(found.curves, BENCHMARK)
     figure, grid = grid_of(len(names), 2.3, 2.0, share=False)
     for axes, name in zip(grid, names, strict=True):

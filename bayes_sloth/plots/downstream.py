@@ -9,9 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bayes_sloth.names import BENCHMARK, MODEL, SCORE
+from bayes_sloth.plots._style import BLUE, ORANGE, needs
 
-# Blue and orange of Okabe and Ito's palette differ for every kind of colour vision, and in grey.
-BLUE, ORANGE = "#0072B2", "#D55E00"
 ROW: Final = 0.22  # inches to a model
 
 
@@ -29,7 +28,15 @@ def plot_downstream(forecasts: pd.DataFrame, scores: pd.DataFrame | None = None)
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(forecasts, "bs.intervals", MODEL, BENCHMARK, "lower", "median", "upper", "prob")
+    if scores is not None:
+        needs(scores, "model and score", MODEL, SCORE)
     table = forecasts.sort_values("median", ignore_index=True)
     height = 1.1 + ROW * len(table)
     figure, axes = plt.subplots(figsize=(6.5, height), layout="constrained")

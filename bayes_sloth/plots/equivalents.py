@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bayes_sloth.names import DATE, MODEL
+from bayes_sloth.plots._style import BLUE, ORANGE, needs
 
-# Blue and orange of Okabe and Ito's palette differ for every kind of colour vision, and in grey.
-BLUE, ORANGE = "#0072B2", "#D55E00"
 ROW: Final = 0.22  # inches to a model
 ROOM: Final = 3.0  # factor beyond the outermost numbers, where intervals without an end go on
 FAINT: Final = 0.35
@@ -33,7 +32,13 @@ def plot_equivalents(table: pd.DataFrame, reference: str) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(table, "Equivalents.table", MODEL, "own_flops", "lower", "median", "upper")
     rows = np.arange(len(table))[::-1]
     figure, axes = plt.subplots(figsize=(6.8, 1.2 + ROW * len(table)), layout="constrained")
     low, high = _ends(table[["own_flops", "lower", "median", "upper"]].to_numpy())
@@ -67,7 +72,14 @@ def plot_progress(table: pd.DataFrame, trend: pd.DataFrame, reference: str) -> F
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(table, "Equivalents.table", DATE, "own_flops", "gain", "gain_lower", "gain_upper")
+    needs(trend, "Equivalents.trend", DATE, "lower", "median", "upper")
     known = table[table["own_flops"].notna() & table[DATE].notna()]
     figure, axes = plt.subplots(figsize=(6.8, 4.4), layout="constrained")
     low, high = _ends(known[["gain_lower", "gain", "gain_upper"]].to_numpy())

@@ -20,6 +20,7 @@ from bayes_sloth.plots._style import (
     figure_of,
     grid_of,
     in_order,
+    needs,
     panels_of,
     percent,
 )
@@ -49,6 +50,7 @@ def plot_forecasts(forecasts: pd.DataFrame, *, by: str = BENCHMARK) -> Figure:
     InputError
         If `by` is neither, or the table holds several laws.
     """
+    needs(forecasts, "comparing.compare_with_truth", "lower", "median", "upper", "prob")
     if by not in (BENCHMARK, MODEL):
         raise unknown_name("by", by, (BENCHMARK, MODEL))
     if LAW in forecasts and forecasts[LAW].nunique() > 1:
@@ -82,7 +84,13 @@ def plot_coverage(coverage: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(coverage, "evaluation_tables.coverage_curve", LAW, "level", "low", "high", "inside", "scores")
     laws = in_order(coverage, LAW)
     figure, grid = grid_of(len(laws), 2.6, 2.7)
     for axes, law in zip(grid, laws, strict=True):
@@ -120,6 +128,7 @@ def plot_settings(settings: pd.DataFrame, *, measure: str = "MAE") -> Figure:
     InputError
         If there is no such column.
     """
+    needs(settings, "evaluation_tables.across_settings", LAW, SETTING)
     if measure not in settings:
         raise unknown_name("measure", measure, [str(c) for c in settings if c not in (LAW, SETTING)])
     names, laws = in_order(settings, SETTING), in_order(settings, LAW)
@@ -153,7 +162,13 @@ def plot_skill_counts(counts: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(counts, "skill_counts.compare_skill_counts", "fit", "skills", "behind", "behind_se")
     by_folds = "CRPS_behind" in counts
     figure, panels = panels_of(1 + by_folds, 0.9 + 0.4 * len(counts), sharey=True)
     table = counts[::-1]  # the best on top

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bayes_sloth.names import BENCHMARK, MODEL
+from bayes_sloth.plots._style import BLUE, ORANGE, needs
 
-# Blue and orange of Okabe and Ito's palette differ for every kind of colour vision, and in grey.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.6"
+GREY = "0.6"
 APART = 0.16  # of a row, between the intervals before and after
 
 
@@ -26,7 +26,13 @@ def plot_measurements(table: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once; thin lines are two Monte Carlo errors to either side.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(table, "bs.plan.measure", "candidate", "reduction_per_cost", "error_per_cost")
     rows = np.arange(len(table))[::-1]
     figure, axes = plt.subplots(figsize=(6.4, 1.1 + 0.32 * len(table)), layout="constrained")
     axes.barh(rows, table["reduction_per_cost"], color=BLUE, height=0.6)
@@ -56,7 +62,14 @@ def plot_conditioned(before: pd.DataFrame, after: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(before, "bs.intervals", BENCHMARK, "lower", "median", "upper")
+    needs(after, "bs.intervals", MODEL, BENCHMARK, "lower", "median", "upper", "prob")
     rows = np.arange(len(after))[::-1]
     known = (after["lower"] == after["upper"]).to_numpy()
     open_ = after[~known]

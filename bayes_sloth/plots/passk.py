@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bayes_sloth.names import MODEL
+from bayes_sloth.plots._style import COLOURS, needs
 
-# Okabe and Ito's palette: apart for every kind of colour vision.
-COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 BEYOND: Final = 3.0  # where intervals that never end are drawn to, as a multiple of the largest number
 
 
@@ -35,7 +34,17 @@ def plot_pass(
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(table, "PassCurves.table", MODEL, "k", "lower", "median", "upper", "prob")
+    if observed is not None:
+        needs(observed, "bs.passk.observed", MODEL, "k", "observed")
+    if published is not None:
+        needs(published, "PassCurves.table", MODEL, "k", "median")
     names = [str(name) for name in table[MODEL].drop_duplicates()]
     figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
     for place, name in enumerate(names):
@@ -78,7 +87,13 @@ def plot_match(matches: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(matches, "bs.passk.match", MODEL, "equals", "at", "lower", "median", "upper", "prob")
     table = matches.iloc[::-1].reset_index(drop=True)
     ends = table[["median", "lower", "upper"]].to_numpy(dtype=float)
     edge = BEYOND * float(ends[np.isfinite(ends)].max(initial=1.0))

@@ -15,11 +15,9 @@ from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 from bayes_sloth.names import BENCHMARK, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.allocations import Allocation
 from bayes_sloth.plan.targets import Target
+from bayes_sloth.plots._style import BLUE, COLOURS, ORANGE, needs_a
 
-# Okabe and Ito's colours, told apart by colour-blind readers and in grey.
-BLUE: Final = "#0072B2"
-ORANGE: Final = "#D55E00"
-OTHERS: Final = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+OTHERS: Final = COLOURS[2:]
 GREY: Final = "0.9"
 TICKS: Final = 6  # splits whose size and tokens are written out below a picture
 ERRORS: Final = 2.0  # Monte Carlo standard errors that a band shows
@@ -39,7 +37,13 @@ def plot_target(target: Target) -> Figure:
         Closed, so that a notebook shows it once. Above, the probability with two Monte Carlo errors to
         either side, and that of each benchmark where there are several; below, the scores with their
         intervals and what is wanted, a panel a benchmark.
+
+    Raises
+    ------
+    InputError
+        If something else is given.
     """
+    needs_a(target, Target, "bs.plan.target")
     names = list(target.wanted)
     size = (7.0, 3.4 + 1.9 * len(names))
     figure, panels = plt.subplots(
@@ -87,7 +91,13 @@ def plot_allocation(allocation: Allocation) -> Figure:
     Figure
         Closed, so that a notebook shows it once. Above, the expected regret and its upper quantile; below,
         the probability of each split of being the best inside the data's range.
+
+    Raises
+    ------
+    InputError
+        If something else is given.
     """
+    needs_a(allocation, Allocation, "bs.plan.allocate")
     table = allocation.choices
     figure, (top, bottom) = plt.subplots(
         2, 1, figsize=(7.0, 5.2), sharex=True, height_ratios=[2, 1], layout="constrained"

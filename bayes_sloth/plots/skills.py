@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bayes_sloth.errors import unknown_name
 from bayes_sloth.names import BENCHMARK, FAMILY, PARAMS_B, SKILL, TOKENS_T
-from bayes_sloth.plots._style import BLUE, ORANGE, closed, figure_of, in_order, panels_of, percent
+from bayes_sloth.plots._style import BLUE, ORANGE, closed, figure_of, in_order, needs, panels_of, percent
 
 DIVERGING: Final = "PuOr_r"
 NAMED: Final = 14  # families named on a map: the extreme ones, so that names stay apart
@@ -33,7 +33,13 @@ def plot_loadings(loadings: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(loadings, "Skills.loadings", BENCHMARK, SKILL, "lower", "median", "upper")
     names = in_order(loadings, SKILL)
     median = loadings.pivot(index=BENCHMARK, columns=SKILL, values="median")
     median = median.loc[in_order(loadings, BENCHMARK), names]
@@ -69,7 +75,13 @@ def plot_loading_intervals(loadings: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(loadings, "Skills.loadings", BENCHMARK, SKILL, "lower", "median", "upper")
     names, benchmarks = in_order(loadings, SKILL), in_order(loadings, BENCHMARK)
     figure, panels = panels_of(len(names), 0.9 + 0.27 * len(benchmarks), sharey=True)
     for axes, name in zip(panels, names, strict=True):
@@ -104,6 +116,7 @@ def plot_families(families: pd.DataFrame, across: str, up: str) -> Figure:
     InputError
         If a skill is unknown.
     """
+    needs(families, "Skills.families", FAMILY, SKILL, "lower", "median", "upper")
     sides = [families[families[SKILL] == _known(families, name)].set_index(FAMILY) for name in (across, up)]
     x, y = sides[0], sides[1].loc[sides[0].index]
     figure, axes = figure_of(7.0, 5.6)
@@ -136,7 +149,13 @@ def plot_tuning(tuning: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(tuning, "Skills.tuning", FAMILY, SKILL, "lower", "median", "upper")
     names, families = in_order(tuning, SKILL), in_order(tuning, FAMILY)
     figure, panels = panels_of(len(names), 1.0 + 0.19 * len(families), sharey=True)
     for axes, name in zip(panels, names, strict=True):
@@ -165,7 +184,14 @@ def plot_base_against_tuned(models: pd.DataFrame, pairs: pd.DataFrame) -> Figure
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(models, "Skills.models", "model", SKILL, "lower", "median", "upper")
+    needs(pairs, "Skills.pairs", SKILL, "base", "tuned")
     names = in_order(models, SKILL)
     figure, panels = panels_of(len(names), 3.0)
     for axes, name in zip(panels, names, strict=True):
@@ -194,7 +220,13 @@ def plot_level_curves(levels: pd.DataFrame) -> Figure:
     -------
     Figure
         Closed, so that a notebook shows it once.
+
+    Raises
+    ------
+    InputError
+        If a table is not the one that is drawn.
     """
+    needs(levels, "growing.level_curves", SKILL, PARAMS_B, TOKENS_T, "lower", "median", "upper")
     names = in_order(levels, SKILL)
     figure, panels = panels_of(len(names), 3.2, sharey=True)
     for axes, name in zip(panels, names, strict=True):
