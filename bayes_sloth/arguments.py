@@ -1,4 +1,4 @@
-"""Checks of arguments that many functions take: seeds and counts."""
+"""Checks of arguments that many functions take: seeds, counts, probabilities."""
 
 from __future__ import annotations
 
@@ -42,3 +42,28 @@ def check_whole(owner: str, least: int = 1, /, **given: object) -> None:
             raise InputError(f"{owner}: {name} is {number!r}: give a whole number from {low} up.")
         if int(number) >= MOST:
             raise InputError(f"{owner}: {name} is {number!r}: give a whole number below {MOST}.")
+
+
+def check_prob(prob: object) -> None:
+    """Refuse what is no probability of an interval.
+
+    Parameters
+    ----------
+    prob : float
+        Above 0 and below 1.
+
+    Raises
+    ------
+    InputError
+        With a hint where the number looks like percent.
+
+    Examples
+    --------
+    >>> check_prob(90)
+    Traceback (most recent call last):
+    ...
+    bayes_sloth.errors.InputError: prob is 90: give a probability between 0 and 1, such as 0.9.
+    """
+    if isinstance(prob, bool) or not isinstance(prob, numbers.Real) or not 0 < float(prob) < 1:
+        share = float(prob) / 100 if isinstance(prob, numbers.Real) and 1 < float(prob) < 100 else 0.9
+        raise InputError(f"prob is {prob!r}: give a probability between 0 and 1, such as {share:g}.")

@@ -10,9 +10,9 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import DATE, FAMILY, INSTRUCT, MODEL
-from bayes_sloth.summaries import check_prob
 
 Floats = NDArray[np.float64]
 

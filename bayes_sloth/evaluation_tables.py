@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError
 from bayes_sloth.evaluation import LAW, Evaluation
 from bayes_sloth.names import BENCHMARK, FAMILY, MODEL, PROB
 from bayes_sloth.scoring import FOLD, averaged, held_by_chance
-from bayes_sloth.summaries import check_prob
 
 SETTING: Final = "setting"
 NOMINAL: Final = tuple(float(level) for level in np.round(np.arange(0.05, 0.96, 0.05), 2))

@@ -13,10 +13,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth import curve
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import CHAIN, DRAW, PARAMS_B, SKILL, TOKENS_T
 from bayes_sloth.skill_tables import Skills
-from bayes_sloth.summaries import check_prob, summary_table
+from bayes_sloth.summaries import summary_table
 
 Floats = NDArray[np.float64]
 

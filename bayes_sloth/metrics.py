@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import CHAIN, DRAW
 
@@ -43,7 +44,7 @@ def central_interval(draws: xr.DataArray, prob: float = 0.9) -> xr.Dataset:
     >>> float(found["lower"]), float(found["upper"])
     (1.0, 3.0)
     """
-    _check_prob(prob)
+    check_prob(prob)
     ends = draws.quantile([(1 - prob) / 2, (1 + prob) / 2], dim=_sample_dims(draws))
     lower, upper = (ends.isel(quantile=i, drop=True) for i in (0, 1))
     return xr.Dataset({"lower": lower, "upper": upper})
@@ -119,7 +120,7 @@ def interval_score(
     >>> interval_score(truth * 0, truth * 0 + 1, truth, 0.5, dim=()).values.tolist()
     [1.0, 3.0]
     """
-    _check_prob(prob)
+    check_prob(prob)
     lower, upper, truth = _aligned(lower, upper, truth)
     missed = (lower - truth).clip(min=0) + (truth - upper).clip(min=0)
     return ((upper - lower) + 2 / (1 - prob) * missed).mean(dim)
@@ -223,8 +224,3 @@ def _aligned(*arrays: xr.DataArray) -> tuple[xr.DataArray, ...]:
             f"forecast and truth carry different labels ({str(error).splitlines()[0]}); select the same "
             "models and benchmarks from both, in the same order."
         ) from error
-
-
-def _check_prob(prob: float) -> None:
-    if not 0 < prob < 1:
-        raise InputError(f"prob is {prob!r}: give a probability between 0 and 1, such as 0.9.")

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import check_whole
+from bayes_sloth.arguments import check_prob, check_whole
 from bayes_sloth.asking import BATCH, Draw, asked_of, draws_of
 from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.errors import InputError
@@ -134,8 +134,7 @@ def intervals(prediction: Prediction, prob: float = 0.9, *, kind: str = "score")
     >>> intervals(Prediction(draws), 0.5)[["lower", "upper"]].values.tolist()
     [[0.25, 0.75]]
     """
-    if not 0 < prob < 1:
-        raise InputError(f"intervals: prob is {prob!r}: give a probability between 0 and 1, such as 0.9.")
+    check_prob(prob)
     if kind not in ("score", "expected"):
         raise InputError(f"intervals: kind is {kind!r}: choose 'score' or 'expected'.")
     values = prediction.data[kind]

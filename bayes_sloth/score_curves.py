@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth import curve
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.effects import specific_to
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.expectation import line_of_models, pivots
@@ -23,7 +24,7 @@ from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import intervals, predict
 from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
-from bayes_sloth.summaries import HELD_OUT, PREDICTOR, ScoreCurves, check_prob, summary_table
+from bayes_sloth.summaries import HELD_OUT, PREDICTOR, ScoreCurves, summary_table
 
 Floats = NDArray[np.float64]
 

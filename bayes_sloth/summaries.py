@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_sloth.errors import InputError
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.names import CHAIN, DRAW
 
 PREDICTOR: Final = "predictor"
@@ -89,25 +89,6 @@ def summary_table(draws: xr.DataArray, prob: float = 0.9) -> pd.DataFrame:
     direction = np.maximum((flat > 0).mean(axis=0), (flat < 0).mean(axis=0))
     columns = {"median": median, "lower": lower, "upper": upper, "prob": prob, "direction": direction}
     return pd.DataFrame({**labels, **columns})
-
-
-def check_prob(prob: float) -> None:
-    """Refuse what is no probability.
-
-    Raises
-    ------
-    InputError
-        If it is not between 0 and 1.
-
-    Examples
-    --------
-    >>> check_prob(90)
-    Traceback (most recent call last):
-    ...
-    bayes_sloth.errors.InputError: prob is 90: give a probability between 0 and 1, such as 0.9.
-    """
-    if not 0 < prob < 1:
-        raise InputError(f"prob is {prob!r}: give a probability between 0 and 1, such as 0.9.")
 
 
 def ranks(draws: xr.DataArray, dim: str) -> xr.DataArray:

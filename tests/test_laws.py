@@ -418,7 +418,7 @@ def test_a_benchmark_without_scores_is_named(law: Any) -> None:
 
 @pytest.mark.parametrize("prob", [0, 1, 90])
 def test_a_wrong_probability_is_named(prob: float) -> None:
-    with pytest.raises(InputError, match=f"prob is {prob}: give probabilities between 0 and 1"):
+    with pytest.raises(InputError, match=f"prob is {prob}: give a probability between 0 and 1"):
         ComponentsLaw(1).fit(by_compute().scores).predict(asked(), probs=[0.5, prob])
 
 

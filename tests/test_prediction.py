@@ -211,7 +211,7 @@ def test_intervals_are_quantiles_of_the_draws() -> None:
 
 @pytest.mark.parametrize("prob", [0, 1, 1.5, 90, -0.1, float("nan")])
 def test_a_wrong_probability_is_named(prob: float) -> None:
-    with pytest.raises(InputError, match=f"intervals: prob is {prob}: give a probability between 0 and 1"):
+    with pytest.raises(InputError, match=f"prob is {prob}: give a probability between 0 and 1"):
         bs.intervals(forecast(), prob)
 
 

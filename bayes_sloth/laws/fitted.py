@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError
 from bayes_sloth.laws.forecast import LEVELS
 from bayes_sloth.names import BENCHMARK, DRAW, FAMILY, MODEL, PARAMS_B, PROB, SCORE, TOKENS_T
@@ -74,10 +75,7 @@ class Fitted:
             If a row or a probability is not valid, or a row lacks what the law needs.
         """
         for prob in probs:
-            if not 0 < prob < 1:
-                raise InputError(
-                    f"predict: prob is {prob!r}: give probabilities between 0 and 1, such as 0.9."
-                )
+            check_prob(prob)
         rows = read_models(models, known=self.scores.families)
         score = self.draws(rows, seed)
         tails = [(1 - p) / 2 for p in probs]

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import MODEL
 from bayes_sloth.passk.counts import check_k, pass_at
 from bayes_sloth.passk.solving import PassCurves
-from bayes_sloth.summaries import check_prob
 
 Floats = NDArray[np.float64]
 

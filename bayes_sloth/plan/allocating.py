@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import BENCHMARK, FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.allocations import Allocation, judged
@@ -19,7 +20,6 @@ from bayes_sloth.plan.prospects import prospects
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.skill_draws import skills as skills_of
 from bayes_sloth.skill_tables import Skills
-from bayes_sloth.summaries import check_prob
 
 Floats = NDArray[np.float64]
 

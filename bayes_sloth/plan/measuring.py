@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.special import logit
 
-from bayes_sloth.arguments import check_whole
+from bayes_sloth.arguments import check_prob, check_whole
 from bayes_sloth.compute import training_flops
 from bayes_sloth.conditioning import conditioned
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import MODEL
 from bayes_sloth.partial_scores import KnownScores, read_partial
 from bayes_sloth.posterior import Posterior
-from bayes_sloth.summaries import check_prob
 from bayes_sloth.tables.files import Source
 
 Floats = NDArray[np.float64]

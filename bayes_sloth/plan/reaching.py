@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.budgets import Box, box_of
@@ -17,7 +18,6 @@ from bayes_sloth.plan.targets import KINDS, Target, tables
 from bayes_sloth.plan.token_rules import TokenRule, token_rule
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import predict
-from bayes_sloth.summaries import check_prob
 
 Floats = NDArray[np.float64]
 

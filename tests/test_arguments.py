@@ -1,0 +1,45 @@
+"""Checks of seeds, counts and probabilities: what passes, and the one sentence that what does not gets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayes_sloth.arguments import check_prob, check_whole
+from bayes_sloth.errors import InputError
+
+
+@pytest.mark.parametrize("number", [1, np.int32(7), 2**32 - 1])
+def test_whole_numbers_pass(number: object) -> None:
+    check_whole("fit", draws=number, seed=number)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.0, True, "4", None, np.float64(4), float("nan")])
+def test_others_are_named(number: object) -> None:
+    with pytest.raises(InputError, match=r"^fit: draws is .*: give a whole number from 1 up\.$"):
+        check_whole("fit", draws=number)
+
+
+def test_a_seed_may_be_zero_and_a_least_is_kept() -> None:
+    check_whole("fit", 10, seed=0, draws=10)
+    with pytest.raises(InputError, match=r"draws is 9: give a whole number from 10 up"):
+        check_whole("fit", 10, draws=9)
+    with pytest.raises(InputError, match=r"seed is -1: give a whole number from 0 up"):
+        check_whole("fit", 10, seed=-1)
+    with pytest.raises(InputError, match=r"seed is 4294967296: give a whole number below 4294967296"):
+        check_whole("fit", seed=2**32)
+    check_whole("WholeFamilies", least=2, owner=3)  # names of arguments may be its own
+
+
+@pytest.mark.parametrize("prob", [0.5, np.float32(0.9), 1e-9])
+def test_probabilities_pass(prob: object) -> None:
+    check_prob(prob)
+
+
+@pytest.mark.parametrize(
+    ("prob", "instead"),
+    [(80, 0.8), (0, 0.9), (1.0, 0.9), ("90%", 0.9), (None, 0.9), (True, 0.9), (float("nan"), 0.9)],
+)
+def test_others_get_a_number_that_would_pass(prob: object, instead: float) -> None:
+    with pytest.raises(InputError, match=rf"prob is .*: give a probability .* such as {instead}\.$"):
+        check_prob(prob)
