@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from typing import Final
 
@@ -67,3 +68,50 @@ def check_prob(prob: object) -> None:
     if isinstance(prob, bool) or not isinstance(prob, numbers.Real) or not 0 < float(prob) < 1:
         share = float(prob) / 100 if isinstance(prob, numbers.Real) and 1 < float(prob) < 100 else 0.9
         raise InputError(f"prob is {prob!r}: give a probability between 0 and 1, such as {share:g}.")
+
+
+def as_number(
+    told: str,
+    value: object,
+    give: str,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    """Return an argument as a finite number inside its range.
+
+    Parameters
+    ----------
+    told : str
+        What the argument is, for the message.
+    value : float
+        As it was given.
+    give : str
+        What would be taken, for the message.
+    least, above, below : float
+        The range; only `least` is inside it.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    InputError
+        If it is no number, not finite or outside the range.
+
+    Examples
+    --------
+    >>> as_number("flops", 10**24, "a budget above zero", above=0.0)
+    1e+24
+    >>> as_number("flops", "much", "a budget above zero", above=0.0)
+    Traceback (most recent call last):
+    ...
+    bayes_sloth.errors.InputError: flops is 'much': give a budget above zero.
+    """
+    found = math.nan if isinstance(value, bool) or not isinstance(value, numbers.Real) else float(value)
+    if not (math.isfinite(found) and least <= found < below and found > above):
+        raise InputError(f"{told} is {value!r}: give {give}.")
+    return found

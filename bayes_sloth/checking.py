@@ -19,7 +19,7 @@ from bayes_sloth.errors import FitStatus, unknown_name
 from bayes_sloth.expectation import ExpectedByBenchmark
 from bayes_sloth.fitting import converged
 from bayes_sloth.kernels import SAMPLED
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.sampling import prepare
 
 CONVERGENCE: Final = "convergence"
@@ -117,6 +117,7 @@ def check(posterior: Posterior, *, only: Sequence[str] | None = None) -> Check:
     for name in only or ():
         if name not in CHECKS:
             raise unknown_name("check", name, CHECKS)
+    check_fit("check", posterior)
     if posterior.report.method not in SAMPLED:
         verdict = f"not to be trusted as it stands: fitted by {posterior.report.method}, which has no chains"
         return Check(pd.DataFrame(), FitStatus.NOT_TRUSTED, verdict, posterior.report.messages)

@@ -19,7 +19,7 @@ from bayes_sloth.errors import FitError, FitWarning
 from bayes_sloth.local_effects import with_priors
 from bayes_sloth.names import BENCHMARK, MODEL
 from bayes_sloth.partial_scores import KnownScores, read_partial
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.prediction import Prediction, forecast_data, predict
 from bayes_sloth.questions import Questions
 from bayes_sloth.scores import Scores
@@ -98,6 +98,7 @@ def condition(
     >>> bool(beside.data["score"].sel(model="large").std() < alone.data["score"].std())
     True
     """
+    check_fit("condition", posterior)
     check_whole("condition", seed=seed)
     return conditioned(posterior, read_partial(new_rows, posterior.scores, percent=percent), seed=seed)
 

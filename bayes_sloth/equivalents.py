@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import check_whole
+from bayes_sloth.arguments import as_number, check_whole
 from bayes_sloth.asked_skills import chosen_draws, drawn_skills, known_or_drawn
 from bayes_sloth.asking import Ints
 from bayes_sloth.compute import TRAINING, training_flops
@@ -28,7 +28,7 @@ from bayes_sloth.names import (
     SKILL,
     TOKENS_T,
 )
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.skill_tables import Skills
 
 Floats = NDArray[np.float64]
@@ -100,6 +100,8 @@ def equivalent_flops(
     >>> found.table()["model"].tolist()
     ['llama-3-8b', 'llama-2-13b']
     """
+    if not isinstance(fit, Skills):
+        check_fit("equivalent_flops", fit)
     check_whole("equivalent_flops", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     posterior = fit.posterior if isinstance(fit, Skills) else fit
@@ -188,8 +190,8 @@ def _path(
     scores = posterior.scores
     table = scores.metadata
     own = table[table[FAMILY] == _known(FAMILY, family, scores.families)]
-    if ratio is not None and not 0 < ratio < np.inf:
-        raise InputError(f"equivalent_flops: tokens_per_param is {ratio!r}: give a number above zero.")
+    if ratio is not None:
+        ratio = as_number("equivalent_flops: tokens_per_param", ratio, "a number above zero", above=0.0)
     if ratio is None and not own[TOKENS_T].notna().any():
         raise InputError(f"equivalent_flops: no tokens of {family} are known: give tokens_per_param.")
     ends = table[PARAMS_B].min() / BELOW, table[PARAMS_B].max() * BEYOND

@@ -38,7 +38,7 @@ class FitStatus(IntEnum):
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the entry of `known` spelled most like `name` (case ignored), or None when nothing is close."""
     by_lower = {k.lower(): k for k in known}
-    match = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
+    match = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=cutoff)
     return by_lower[match[0]] if match else None
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth import curve
-from bayes_sloth.arguments import check_prob
+from bayes_sloth.arguments import as_number, check_prob, check_whole
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import CHAIN, DRAW, PARAMS_B, SKILL, TOKENS_T
 from bayes_sloth.skill_tables import Skills
@@ -121,8 +121,7 @@ def level_curves(skills: Skills, *, prob: float = 0.9, steps: int = STEPS) -> pd
     9
     """
     check_prob(prob)
-    if steps < 2:
-        raise InputError(f"steps is {steps}: a grid has at least two points a side.")
+    check_whole("level_curves", 2, steps=steps)
     scaling = skills.posterior.scaling
     sides = [np.exp(np.linspace(each.low, each.high, steps)) for each in (scaling.size, scaling.tokens)]
     sizes, tokens = (side.ravel() for side in np.meshgrid(*sides))
@@ -163,8 +162,10 @@ def tenfold(
     ['size', 'tokens', 'size less tokens']
     """
     scaling = skills.posterior.scaling
-    size = float(np.exp(scaling.size.mean)) if params_b is None else params_b
-    tokens = float(np.exp(scaling.tokens.mean)) if tokens_t is None else tokens_t
+    size = np.exp(scaling.size.mean) if params_b is None else params_b
+    tokens = np.exp(scaling.tokens.mean) if tokens_t is None else tokens_t
+    size = as_number("params_b", size, "billions of parameters, above zero", above=0.0)
+    tokens = as_number("tokens_t", tokens, "trillions of tokens, above zero", above=0.0)
     at = grown(skills, [size, 10 * size, size], [tokens, tokens, 10 * tokens])
     start, larger, longer = (at.isel({CONFIGURATION: place}, drop=True) for place in range(3))
     kinds = {"size": larger - start, "tokens": longer - start, "size less tokens": larger - longer}

@@ -18,7 +18,7 @@ from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.errors import InputError
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.questions import Questions
 from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
@@ -93,6 +93,7 @@ def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:
     >>> bs.predict(fit, new, seed=0).data["score"].dims
     ('chain', 'draw', 'model', 'benchmark')
     """
+    check_fit("predict", posterior)
     check_whole("predict", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     asked = asked_of(posterior, models)

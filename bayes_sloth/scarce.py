@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bayes_sloth.arguments import check_whole
 from bayes_sloth.asked_skills import chosen_draws, fitted_skills, known_or_drawn
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE, SKILL
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.prediction import Prediction, flags_of
 from bayes_sloth.scarce_model import FAMILY_TAIL, SITES, Rows, conditional_draws, task_law
 from bayes_sloth.scarce_tables import read_task
@@ -67,7 +67,8 @@ class Downstream:
         Returns
         -------
         Prediction
-            With the task as its only benchmark.
+            With the task as its only benchmark. Of a family that is not in the fit each model stands for its
+            family's mean too: what tells its models apart is then taken as telling families apart.
 
         Raises
         ------
@@ -124,16 +125,17 @@ class Downstream:
         """Return expected and observed scores, dims (draw, model)."""
         known, repeats = [str(name) for name in self.draws[FAMILY].values], self.draws.sizes[DRAW]
         new = list(dict.fromkeys(name for name in sorted(facts[FAMILY]) if name not in known))
-        rng = np.random.default_rng(seed)
         draw = {name: self.draws[name].values for name in SITES}
         draw = {name: value.reshape(-1, *value.shape[2:]) for name, value in draw.items()}
-        fresh = draw["family_scale"][:, None] * rng.standard_t(FAMILY_TAIL, (len(draw["misfit"]), len(new)))
-        draw["family_effect"] = np.concatenate([draw["family_effect"], fresh], axis=1)
+        # A new family's effect does not depend on which others are asked about.
+        own = [np.random.default_rng([seed, _number(name)]) for name in new]
+        fresh = [each.standard_t(FAMILY_TAIL, len(draw["misfit"])) * draw["family_scale"] for each in own]
+        draw["family_effect"] = np.column_stack([draw["family_effect"], *fresh])
         rows = _rows(facts, skill.repeat(repeats, axis=0), [*known, *new], self.table)
         keys = jax.random.split(jax.random.key(seed), len(draw["misfit"]))
         # The noise of a model does not depend on which others are asked about, nor on their order.
-        own = jnp.asarray([_number(name) for name in facts[MODEL]], dtype=jnp.uint32)
-        expected, score = _scored({n: jnp.asarray(v) for n, v in draw.items()}, rows, keys, own)
+        numbers = jnp.asarray([_number(name) for name in facts[MODEL]], dtype=jnp.uint32)
+        expected, score = _scored({n: jnp.asarray(v) for n, v in draw.items()}, rows, keys, numbers)
         return np.asarray(expected), np.asarray(score)
 
     def __repr__(self) -> str:
@@ -211,6 +213,7 @@ def downstream(
     >>> bs.intervals(code.predict(new, seed=0))["benchmark"].tolist()
     ['HumanEval']
     """
+    check_fit("downstream", posterior)
     check_whole("downstream", seed=seed)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     table = read_task(posterior.scores, scores, percent=percent, floor=floor, items=items)

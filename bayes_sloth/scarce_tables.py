@@ -7,10 +7,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from bayes_sloth.arguments import as_number
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE
 from bayes_sloth.scores import Scores
-from bayes_sloth.tables.files import load_table
+from bayes_sloth.tables.files import load_table, named
 
 FEWEST: Final = 4  # rows: with fewer the prior answers
 
@@ -52,15 +53,17 @@ def read_task(
     >>> table["score"].tolist()
     [0.18, 0.3, 0.13, 0.27]
     """
-    if not 0 <= floor < 1:
-        raise InputError(f"downstream: floor is {floor!r}: give a guesser's share of items, 0.25 for 25%.")
+    give = "a guesser's share of items, 0.25 for 25%"
+    floor = as_number("downstream: floor", floor, give, least=0.0, below=1.0)
+    if items is not None:
+        items = as_number("downstream: items", items, "how many there are, 1 or more", least=1.0)
     frame = load_table(source)
     for column in (MODEL, SCORE):
         if column not in frame:
             raise InputError(f"downstream: the table has no column {column!r}: it needs model and score.")
-    table = pd.DataFrame({MODEL: frame[MODEL].astype(str), SCORE: _numbers(frame, SCORE)})
+    table = pd.DataFrame({MODEL: named(frame, MODEL)[MODEL], SCORE: _numbers(frame, SCORE)})
     table[ITEMS] = _numbers(frame, ITEMS) if ITEMS in frame else np.nan
-    table[ITEMS] = table[ITEMS].fillna(np.inf if items is None else float(items))
+    table[ITEMS] = table[ITEMS].fillna(np.inf if items is None else items)
     table[SCORE] /= 100 if percent else 1
     _check_cells(table, percent)
     table = table[table[SCORE].notna()]

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.infer.util import log_density
 from scipy.special import expit
-from scipy.stats import binom, kstest, norm
+from scipy.stats import beta, binom, halfnorm, kstest, multivariate_normal, norm
 from scipy.stats import t as t_law
 
 import bayes_sloth as bs
@@ -36,6 +37,7 @@ from bayes_sloth.passk.solving import PassCurves, _drawn
 from bayes_sloth.plots.passk import plot_match, plot_pass
 from bayes_sloth.posterior import labelled
 
+NATURAL = ("model_effect", "difficulty_mean", "difficulty", "logit")
 SEEN = tuple(f"model {number}" for number in range(1, 8))
 NEW = ("model 8", "model 9", "model 10")
 
@@ -93,7 +95,7 @@ def curves(rates: np.ndarray, names: tuple[str, ...]) -> PassCurves:
         ({"models": 0}, "simulate: models is 0"),
         ({"n": 2.5}, "simulate: n is 2.5"),
         ({"seed": "a"}, "simulate: seed is 'a': give a whole number from 0 up"),
-        ({"never": 1.0}, "never is a share below 1"),
+        ({"never": 1.0}, "never is 1.0: give a share below 1"),
         ({"models": ["llama-2-7b"]}, "a fit and the names of some of its models go together"),
     ],
 )
@@ -350,6 +352,54 @@ def test_new_skills_are_conditioned_on_what_was_learned() -> None:
     off = np.abs(found.mean(axis=0) - learned.mean(axis=0) @ gain.T)
     assert (off < 4 * np.sqrt(np.diag(wanted) / 1000)).all()
     assert np.cov(found.T) == pytest.approx(wanted, abs=4 * np.sqrt(2 / 1000) * np.diag(wanted).max())
+
+
+def test_the_models_density_is_its_formula() -> None:
+    """Oracle: the joint density of effects, difficulties and logits, by SciPy, and the Jacobian to them."""
+    rng = np.random.default_rng(0)
+    n = rng.integers(1, 200, (4, 5)).astype(float)
+    n[1, 2] = n[3, 3] = 0  # cells without samples
+    c = rng.binomial(n.astype(int), 0.2).astype(float)
+    c[:, 0] = 0  # an item that nobody solved
+    data = ItemData(*map(jnp.asarray, (n, c, rng.normal(size=(4, 2)), 0.3 * rng.normal(size=(8, 3)))))
+    priors, never, scale, wide, residual = ItemPriors(), 0.1, 0.3, 1.7, 0.7
+    sites = {"weight": [0.4, 0.8], "weight_scale": [0.5, 0.3], "residual": residual, "never": never}
+    sites |= {"model_scale": scale, "difficulty_scale": wide, "skill_raw": rng.normal(size=3)}
+    moving = {"level_raw": (4,), "difficulty_centre": (), "difficulty_raw": (5,), "logit_raw": (5, 4)}
+    sites = {name: jnp.asarray(v) for name, v in sites.items()}
+    start = [jnp.asarray(rng.normal(size=shape)) for shape in moving.values()]
+    start[2] = start[2].at[0].set(7.0)  # so hard that it may be solvable and yet unsolved
+
+    def natural(values: list[jnp.ndarray]) -> tuple[jnp.ndarray, jnp.ndarray, dict[str, jnp.ndarray]]:
+        log, trace = log_density(
+            item_model, (data, priors), {}, sites | dict(zip(moving, values, strict=True))
+        )
+        own = {name: trace[name]["value"] for name in ("model_skill", "never_item", *NATURAL)}
+        return jnp.concatenate([own[name].ravel() for name in NATURAL]), log, own
+
+    flat, back = ravel_pytree(start)
+    jacobian = np.asarray(jax.jacfwd(lambda at: natural(back(at))[0])(flat))
+    _, log, own = natural(start)
+    effect, mean, hard, logit = (np.asarray(own[name]) for name in NATURAL)
+    skill, weight, spread = (
+        np.asarray(v) for v in (own["model_skill"], sites["weight"], sites["weight_scale"])
+    )
+    wanted = norm(priors.weight_mean, priors.weight_sd).logpdf(weight).sum()
+    wanted += halfnorm(scale=priors.weight_scale).logpdf(spread).sum() + norm.logpdf(sites["skill_raw"]).sum()
+    wanted += halfnorm(scale=priors.residual).logpdf(residual) + beta(1, priors.never_shape).logpdf(never)
+    wanted += halfnorm(scale=priors.model_scale).logpdf(scale) + norm(0, scale).logpdf(effect).sum()
+    wanted += norm(0, priors.difficulty_mean_sd).logpdf(mean)
+    wanted += halfnorm(scale=priors.difficulty_scale).logpdf(wide)
+    covariance = (skill * spread) @ (skill * spread).T + residual**2 * np.eye(4)
+    for item in range(5):
+        part = t_law(4, mean, wide).logpdf(hard[item]) + np.log(1 - never)
+        part += multivariate_normal(skill @ weight + effect - hard[item], covariance).logpdf(logit[item])
+        part += (c[:, item] * logit[item] - n[:, item] * np.logaddexp(0, logit[item])).sum()
+        chance = float(own["never_item"][item])
+        # Of an item that nobody solved `part` is what it has if it is solvable: 1 - chance of the whole.
+        wanted += part - np.log(1 - chance)
+        assert (chance > 0) == (item == 0)
+    assert float(log) == pytest.approx(wanted + np.linalg.slogdet(jacobian)[1], abs=1e-8)
 
 
 @pytest.mark.slow

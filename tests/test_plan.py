@@ -213,6 +213,10 @@ def test_nothing_is_refined_where_the_first_size_reaches() -> None:
         (({},), {}, "no benchmark is given"),
         (("MMLUU", 0.5), {}, "Did you mean 'MMLU'"),
         (("MMLU", 70), {}, "the score of 'MMLU' is 70: give a share"),
+        (("MMLU", "70%"), {}, "the score of 'MMLU' is '70%': give a share"),
+        (({"MMLU": None},), {}, "the score of 'MMLU' is None"),
+        ((["MMLU"],), {}, "goals are a list"),
+        (("MMLU", 0.5), {"tokens_t": "15"}, "tokens_t is '15': give a number above zero"),
         (("MMLU", 0.5), {"prob": 90}, "prob is 90"),
         (("MMLU", 0.5), {"kind": "observed"}, "unknown kind 'observed'"),
         (
@@ -312,6 +316,9 @@ def test_a_weighted_objective_does_not_depend_on_the_scale_of_weights() -> None:
     ("flops", "objective", "options", "message"),
     [
         (-1.0, "MMLU", {}, "flops is -1.0: give the budget"),
+        ("1e24", "MMLU", {}, "flops is '1e24': give the budget"),
+        (1e23, ["MMLU"], {}, "the objective is a list"),
+        (1e23, {"MMLU": "2"}, {}, "the weight of 'MMLU' is '2'"),
         (1e30, "MMLU", {}, r"1e\+30 FLOPs buy no model"),
         (1e23, {"MMLU": -1.0}, {}, "the weight of 'MMLU' is -1.0"),
         (1e23, {"MMLUU": 1.0}, {}, "Did you mean 'MMLU'"),
@@ -325,6 +332,23 @@ def test_a_budget_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(bs.InputError, match=message):
         bs.plan.allocate(map_fit(), "llama-2", flops, objective, seed=0, **options)
+
+
+@pytest.mark.parametrize("verb", ["target", "allocate", "measure"])
+def test_a_path_in_place_of_a_fit_is_refused(verb: str) -> None:
+    arguments = {
+        "target": ("llama-2", "MMLU", 0.5),
+        "allocate": ("llama-2", 1e23, "MMLU"),
+        "measure": ({}, "MMLU"),
+    }
+    with pytest.raises(
+        bs.InputError, match=f"{verb}: a str was given for a fit: pass what bs.fit or bs.load"
+    ):
+        getattr(bs.plan, verb)("fit.nc", *arguments[verb], seed=0)
+
+
+def test_a_whole_number_is_a_budget_too() -> None:
+    pd.testing.assert_frame_equal(spent(flops=10**23).choices, spent(flops=1e23).choices)
 
 
 def test_luck_of_single_models_is_no_part_of_prospects() -> None:

@@ -208,6 +208,19 @@ def test_the_order_of_rows_changes_nothing() -> None:
     np.testing.assert_allclose(other.sel(model=list(KNOWN)), mine)
 
 
+def test_a_new_familys_effect_does_not_depend_on_which_others_are_asked_about() -> None:
+    """Draws of the expected score at the same skills, alone and beside a model of another new family."""
+    draws = found().draws
+    skill = np.zeros((draws.sizes["skill_draw"], 2, 2 * draws.sizes["skill"]))
+    facts = pd.DataFrame({"model": ["a", "x"], "family": ["another", "unheard-of"], "instruct": 0})
+    with compiled_quickly():
+        both, alone = (
+            found()._simulated(facts[rows], skill[:, rows], 0)[0] for rows in (slice(0, 2), slice(1, 2))
+        )
+    np.testing.assert_allclose(both[:, 1], alone[:, 0])
+    assert abs(np.corrcoef(both.T)[0, 1]) < 0.99  # two families, two effects
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
@@ -217,7 +230,11 @@ def test_the_order_of_rows_changes_nothing() -> None:
         ({"model": [NAMES[1], *NAMES[1:]]}, {}, "several rows"),
         ({"score": [*SCORES[:3], None, None, None, None]}, {}, "3 models have a score"),
         ({}, {"floor": 25.0}, "floor is 25.0"),
-        ({}, {"items": 0}, r"row 1 \(llama-2-7b\): item count 0 is not above zero"),
+        ({}, {"items": 0}, "items is 0: give how many there are, 1 or more"),
+        ({}, {"items": "many"}, "items is 'many'"),
+        ({}, {"floor": None}, "floor is None: give a guesser's share"),
+        ({"model": [None, *NAMES[1:]]}, {}, "row 1: model is empty"),
+        ({"items": [0, *[164] * 6]}, {}, r"row 1 \(llama-2-7b\): item count 0 is not above zero"),
         ({"items": ["many", *[164] * 6]}, {}, r"row 1 \(llama-2-7b\): items 'many' is no number"),
         ({"score": [130.0, *SCORES[1:]]}, {"percent": True}, r"score 130 is outside \[0, 100\]; mend it"),
         ({}, {"seed": -1}, "seed is -1"),

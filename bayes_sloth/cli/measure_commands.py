@@ -98,6 +98,7 @@ def measure(
     """Tell which benchmark, or which pilot model, would narrow the forecast of a score most per cost."""
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
+    from bayes_sloth.cli.verdicts import with_verdict
 
     form = opt.checked(json, csv, prob, seed)
     if candidate and pilots is not None:
@@ -107,7 +108,7 @@ def measure(
     table = bs.plan.measure(
         posterior, row, target, candidates=candidate or pilots, costs=costs, prob=prob, seed=seed
     )
-    emit(measure_sheet(table, target, prob), form)
+    emit(with_verdict(measure_sheet(table, target, prob), posterior.report), form)
     return int(posterior.report.status)
 
 

@@ -120,7 +120,8 @@ def match_sheet(table: pd.DataFrame, items: ItemPosterior) -> Sheet:
 def _sheet(
     table: pd.DataFrame, name: str, title: str, items: ItemPosterior, facts: dict[str, object]
 ) -> Sheet:
-    from bayes_sloth.cli.sheets import report_facts, rows_of, verdict_lines
+    from bayes_sloth.cli.sheets import rows_of
+    from bayes_sloth.cli.verdicts import report_facts, verdict_lines
 
     fields = tuple(str(column) for column in table.columns)
     shown = tuple(field for field in fields if field not in ("prob", "equals"))  # said above

@@ -67,6 +67,7 @@ def target(
     """Tell the smallest size of a family that reaches one score, or several together."""
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
+    from bayes_sloth.cli.verdicts import with_verdict
 
     form = opt.checked(json, csv, prob, seed)
     goals = opt.pairs_of(score, "--score")
@@ -76,7 +77,7 @@ def target(
     found = bs.plan.target(
         posterior, family, goals, prob=prob, instruct=instruct, kind=kind, seed=seed, **tokens
     )
-    emit(target_sheet(found), form)
+    emit(with_verdict(target_sheet(found), posterior.report), form)
     return int(posterior.report.status)
 
 
@@ -100,6 +101,7 @@ def allocate(
     """Tell how to split a budget between size and tokens, and what other splits would cost."""
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
+    from bayes_sloth.cli.verdicts import with_verdict
 
     form = opt.checked(json, csv, prob, seed)
     aim = objective[0] if len(objective) == 1 and "=" not in objective[0] else None
@@ -117,7 +119,7 @@ def allocate(
             prob=prob,
             seed=seed,
         )
-    emit(allocation_sheet(found), form)
+    emit(with_verdict(allocation_sheet(found), posterior.report), form)
     return int(posterior.report.status)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bayes_sloth.cli.query import Query
 from bayes_sloth.cli.terminal import Column, Row, Sheet, bar_column, field_columns, number, plain
-from bayes_sloth.errors import FitStatus
+from bayes_sloth.cli.verdicts import report_facts, verdict_lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,30 +36,6 @@ NARROWEST_BAR, WIDEST_BAR = 12, 40
 def rows_of(frame: pd.DataFrame, fields: Sequence[str]) -> tuple[Row, ...]:
     """Return the frame's rows as mappings of plain values, with these fields only."""
     return tuple(plain(record) for record in frame.loc[:, list(fields)].to_dict("records"))
-
-
-def verdict_lines(report: FitReport) -> tuple[str, ...]:
-    """Return what the fit says of itself: one line with the verdict, then its messages."""
-    words = {
-        FitStatus.FINE: "fit: fine",
-        FitStatus.NOT_TRUSTED: "fit: NOT to be trusted as it stands",
-        FitStatus.WRONG_INPUT: "fit: wrong input",
-    }
-    return (words[report.status], *(f"  {message}" for message in report.messages))
-
-
-def report_facts(report: FitReport) -> dict[str, object]:
-    """Return the fit report as JSON holds it."""
-    return {
-        "method": report.method,
-        "seed": report.seed,
-        "status": report.status.name.lower(),
-        "messages": list(report.messages),
-        "findings": list(report.findings),
-        "seconds": report.seconds,
-        "versions": dict(report.versions),
-        "data_digest": report.data_digest,
-    }
 
 
 def siblings(scores: Scores, query: Query) -> dict[str, tuple[str, float]]:

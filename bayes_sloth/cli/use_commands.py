@@ -63,6 +63,7 @@ def downstream(
     import bayes_sloth as bs
     from bayes_sloth.cli.query import query_of
     from bayes_sloth.cli.terminal import emit
+    from bayes_sloth.cli.verdicts import with_verdict
 
     form = opt.checked(json, csv, prob, seed)
     posterior = bs.load(fit)
@@ -94,7 +95,8 @@ def downstream(
         items=items,
         progress=not quiet,
     )
-    emit(downstream_sheet(found, bs.intervals(found.predict(asked, seed=seed), prob), prob), form)
+    sheet = downstream_sheet(found, bs.intervals(found.predict(asked, seed=seed), prob), prob)
+    emit(with_verdict(sheet, posterior.report), form)
     return int(posterior.report.status)
 
 
@@ -116,6 +118,7 @@ def equivalent(
     """Tell models' skill as the compute a reference family would need, and the progress over the years."""
     import bayes_sloth as bs
     from bayes_sloth.cli.terminal import emit
+    from bayes_sloth.cli.verdicts import with_verdict
 
     form = opt.checked(json, csv, prob, seed)
     posterior = bs.load(fit)
@@ -129,7 +132,7 @@ def equivalent(
         tokens_per_param=tokens_per_param,
         seed=seed,
     )
-    emit(equivalent_sheet(found, prob), form)
+    emit(with_verdict(equivalent_sheet(found, prob), posterior.report), form)
     return int(posterior.report.status)
 
 

@@ -15,7 +15,7 @@ from bayes_sloth.asking import REPEATS
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import CHAIN, DRAW, MODEL, SKILL
 from bayes_sloth.posterior import Posterior
-from bayes_sloth.tables.files import Source, load_table
+from bayes_sloth.tables.files import Source, load_table, named
 
 Floats = NDArray[np.float64]
 
@@ -123,9 +123,13 @@ def moved(new: Floats, own: Floats, learned: Floats, chosen: NDArray[np.int64]) 
     [-1.0, 1.0, 3.0]
     """
     flat, known = (values.reshape(len(values), -1) for values in (new, own))
-    gain = np.linalg.pinv(known - known.mean(axis=0), rcond=NEGLIGIBLE**0.5) @ (flat - flat.mean(axis=0))
-    shift = (learned.reshape(len(learned), -1) - known[chosen]) @ gain
-    return np.asarray((flat[chosen] + shift).reshape(len(learned), *new.shape[1:]))
+    apart, centre = known - known.mean(axis=0), flat.mean(axis=0)
+    gain = np.linalg.pinv(apart, rcond=NEGLIGIBLE**0.5) @ (flat - centre)
+    found = centre + (learned.reshape(len(learned), -1) - known.mean(axis=0)) @ gain
+    # What the sampled models do not tell, as wide as it is: least squares takes a part of it for told.
+    told = min(known.shape[1], len(known) - 2)
+    untold = (flat - centre - apart @ gain) * np.sqrt((len(known) - 1) / (len(known) - 1 - told))
+    return np.asarray((found + untold[chosen]).reshape(len(learned), *new.shape[1:]))
 
 
 def abilities_of(source: Posterior | Source, models: Sequence[str]) -> Abilities:
@@ -192,7 +196,7 @@ def _numbers(source: Any, skills: Sequence[str] | None) -> tuple[list[str], Floa
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         raise InputError(f"row {row + 1}: skill {wanted[column + 1]!r} is no number: fill it in.")
-    names = frame[MODEL].astype(str).tolist()
+    names = named(frame, MODEL)[MODEL].tolist()
     if len(set(names)) < len(names):
         raise InputError("a model has several rows of skills: leave one of each.")
     return names, values

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from bayes_sloth.errors import InputError
+from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import ITEM, MODEL
-from bayes_sloth.tables.files import Source, load_table
+from bayes_sloth.tables.files import Source, load_table, named
 
 Floats = NDArray[np.float64]
 
@@ -56,6 +56,9 @@ class Counts:
 
     def of(self, models: Sequence[str]) -> Counts:
         """Return the counts of some models only."""
+        for name in models:
+            if name not in self.models:
+                raise unknown_name("model", name, self.models)
         places = [self.models.index(name) for name in models]
         return Counts(tuple(models), self.items, self.n[places], self.successes[places])
 
@@ -91,7 +94,7 @@ def read_counts(source: Source | Counts) -> Counts:
     missing = [name for name in COLUMNS if name not in frame]
     if missing:
         raise InputError(f"the table of samples has no column {missing[0]!r}: give {', '.join(COLUMNS)}.")
-    labels = frame[[MODEL, ITEM]].astype(str)
+    labels = named(frame, MODEL, ITEM)
     table = labels.assign(n=_whole(frame, N), successes=_whole(frame, SUCCESSES))
     wrong = table[table[SUCCESSES] > table[N]]
     if len(wrong):
@@ -194,9 +197,12 @@ def check_k(k: Sequence[int] | Sequence[float] | Floats) -> Floats:
     >>> check_k([10, 1]).tolist()
     [1.0, 10.0]
     """
-    values = np.unique(np.asarray(k, dtype=float))
+    try:
+        values = np.unique(np.asarray(k, dtype=float))
+    except (TypeError, ValueError):
+        values = np.array([])
     if not values.size or not (np.isfinite(values) & (values >= 1) & (values == np.round(values))).all():
-        raise InputError(f"k is {list(k)!r}: give whole numbers of samples, from 1 up.")
+        raise InputError(f"k is {k!r}: give whole numbers of samples, from 1 up.")
     return values
 
 

@@ -153,7 +153,7 @@ def fit(
     bayes_sloth.errors.InputError: unknown model 'model 2': choose from model 1. Did you mean 'model 1'?
     """
     begun = time.perf_counter()
-    check_whole("passk", seed=seed, chains=chains, draws=draws, warmup=warmup)
+    check_whole("passk.fit", seed=seed, chains=chains, draws=draws, warmup=warmup)
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
     counts = read_counts(table)
     if len(counts.models) < FEWEST:
@@ -164,7 +164,7 @@ def fit(
     sampler.run(jax.random.key(seed), ItemData(*map(jnp.asarray, data)))
     drawn = sampler.get_samples(group_by_chain=True)
     found = {name: value for name, value in drawn.items() if name in (*DIMS, *SCALARS)}
-    found["discrimination"] = discriminations(drawn, np.random.default_rng(seed))
+    found["discrimination"] = discriminations(drawn, np.random.default_rng([seed, 1]))
     labels = {ITEM: list(counts.items), MODEL: list(counts.models), SKILL: list(abilities.skills)}
     messages = _messages(found, int(sampler.get_extra_fields()["diverging"].sum()), abilities)
     report = report_of("nuts", seed, time.perf_counter() - begun, counts, messages)

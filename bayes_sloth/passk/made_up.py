@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from bayes_sloth.arguments import check_whole
+from bayes_sloth.arguments import as_number, check_whole
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import ITEM, MODEL
 from bayes_sloth.passk.abilities import abilities_of
@@ -122,10 +124,14 @@ def simulate(
     >>> simulate(models=2, items=3, n=10, seed=0).table.columns.tolist()
     ['model', 'item', 'n', 'successes']
     """
-    if not 0 <= never < 1 or min(residual, model_scale, weight_scale, difficulty_scale) < 0:
-        raise InputError("simulate: never is a share below 1, and no scale is below 0.")
-    count = models if isinstance(models, int) else len(models)
+    count = len(models) if isinstance(models, list | tuple) else models
     check_whole("simulate", models=count, items=items, n=n, seed=seed)
+    as_number("simulate: never", never, "a share below 1", least=0.0, below=1.0)
+    scales = {"residual": residual, "model_scale": model_scale, "weight_scale": weight_scale}
+    for name, scale in (scales | {"difficulty_scale": difficulty_scale}).items():
+        as_number(f"simulate: {name}", scale, "a scale, 0 or more", least=0.0)
+    for name, value in (("weight", weight), ("difficulty", difficulty)):
+        as_number(f"simulate: {name}", value, "a number")
     rng = np.random.default_rng(seed)
     names, labels, theta = _skills(skills, models, rng)
     count = theta.shape[1]
@@ -134,7 +140,7 @@ def simulate(
     effect = model_scale * rng.standard_normal(len(names))
     logit = theta @ ask.T + effect[:, None] - hard + residual * rng.standard_normal((len(names), items))
     gone = rng.random(items) < never
-    rate = np.where(gone, 0.0, 1 / (1 + np.exp(-logit)))
+    rate = np.where(gone, 0.0, expit(logit))
     item = [f"item {number + 1}" for number in range(items)]
     cells = pd.MultiIndex.from_product([names, item], names=COLUMNS[:2]).to_frame(index=False)
     table = cells.assign(n=n, successes=rng.binomial(n, rate).ravel())
@@ -156,10 +162,10 @@ def _skills(
     source: Posterior | None, models: int | Sequence[str], rng: np.random.Generator
 ) -> tuple[list[str], list[str], Floats]:
     """Return names of models and skills, and the true skills."""
-    if source is not None and not isinstance(models, int):
+    if source is not None and not isinstance(models, int | numbers.Integral):
         found = abilities_of(source, models)
         return list(models), list(found.skills), found.draws[rng.integers(len(found.draws))]
-    if source is not None or not isinstance(models, int):
+    if source is not None or not isinstance(models, numbers.Integral):
         raise InputError("simulate: a fit and the names of some of its models go together: give both.")
     names = [f"model {number + 1}" for number in range(models)]
     labels = [f"skill {number + 1}" for number in range(SKILLS)]

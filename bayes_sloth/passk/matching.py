@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import check_prob
+from bayes_sloth.arguments import as_number, check_prob, check_whole
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import MODEL
 from bayes_sloth.passk.counts import check_k, pass_at
@@ -79,11 +79,8 @@ def match(
     others = [name for name in curves.models if name != large]
     if not others:
         raise InputError(f"only {large!r} was forecast: forecast it together with the models to compare.")
-    if most < 1:
-        raise InputError(f"match: most is {most!r}: give a number of samples, 1 or more.")
-    prices = dict(curves.cost if cost is None else cost)
-    if any(not price > 0 for price in prices.values()):
-        raise InputError("match: a cost is not above zero: give what one sample of each model costs.")
+    check_whole("match", most=most)
+    prices = _checked_prices(curves, cost)
     rate = curves.data["solve_rate"].values
     rates = {name: rate[:, :, place].reshape(-1, rate.shape[3]) for place, name in enumerate(curves.models)}
     rows = []
@@ -95,6 +92,18 @@ def match(
             if name in prices and large in prices:
                 rows[-1] |= _priced(needed, prices[name], k * prices[large])
     return pd.DataFrame(rows)
+
+
+def _checked_prices(curves: PassCurves, cost: Mapping[str, float] | None) -> dict[str, float]:
+    """Return what a sample of each model costs."""
+    prices = curves.cost if cost is None else cost
+    give = "what one sample of each model costs, above zero"
+    if not isinstance(prices, Mapping):
+        raise InputError(f"match: cost is a {type(prices).__name__}: give {give}, by its name.")
+    for name in prices:
+        if cost is not None and name not in curves.models:
+            raise unknown_name("model in cost", name, curves.models)
+    return {name: as_number(f"match: the cost of {name}", p, give, above=0.0) for name, p in prices.items()}
 
 
 def _needed(rate: Floats, target: Floats, most: int) -> Floats:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from bayes_sloth.arguments import as_number
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import ITEM, MODEL, SKILL
 from bayes_sloth.passk.abilities import abilities_of
@@ -79,8 +80,7 @@ def published(
     counts = read_counts(table)
     if len(counts.models) < 2:
         raise InputError("one model was sampled: give samples of two models or more.")
-    if not weight_decay >= 0:
-        raise InputError(f"published: weight_decay is {weight_decay!r}: give 0 or more.")
+    weight_decay = as_number("published: weight_decay", weight_decay, "0 or more", least=0.0)
     abilities = abilities_of(skills, counts.models)
     skill = abilities.draws.mean(axis=0)
     asked_of = counts.n > 0

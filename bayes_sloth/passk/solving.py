@@ -130,14 +130,12 @@ def predict(
     ('model 4',)
     """
     jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-    check_whole("passk", seed=seed, new_items=1 if new_items is None else new_items)
+    check_whole("passk.predict", seed=seed, new_items=1 if new_items is None else new_items)
     rng = np.random.default_rng(seed)
-    chosen = list(items.counts.models if models is None and sampled is None else sampled or ())
-    for name in chosen:
-        if name not in items.counts.models:
-            raise unknown_name("sampled model", name, items.counts.models)
+    chosen = _sampled(items, models, sampled)
     names, skill = _new_skills(items, models, seed)
-    twice = [name for name in names if name in chosen or names.count(name) > 1]
+    every = [*chosen, *names]
+    twice = [name for name in every if every.count(name) > 1]
     if twice:
         raise InputError(f"model {twice[0]!r} is asked about twice: give each its own name.")
     test = _fitted_test(items, rng) if new_items is None else _new_test(items, new_items, rng)
@@ -173,6 +171,20 @@ def _new_test(items: ItemPosterior, count: int, rng: np.random.Generator) -> _Te
     mean, spread = (items.flat(f"difficulty_{name}")[:, None] for name in ("mean", "scale"))
     hard = mean + spread * rng.standard_t(TAIL, shape)
     return _Test(asked, hard, rng.random(shape) >= items.flat("never")[:, None])
+
+
+def _sampled(items: ItemPosterior, models: object, sampled: Sequence[str] | None) -> list[str]:
+    """Return which of the sampled models are asked about: all where nothing is said."""
+    if sampled is None:
+        return list(items.counts.models) if models is None else []
+    if isinstance(sampled, str) or not isinstance(sampled, Sequence):
+        raise InputError(f"sampled is {sampled!r}: give a list of names.")
+    for name in sampled:
+        if name not in items.counts.models:
+            raise unknown_name("sampled model", name, items.counts.models)
+    if models is None and not sampled:
+        raise InputError("no model is asked about: name sampled ones, or give rows of new ones.")
+    return list(sampled)
 
 
 def _new_skills(items: ItemPosterior, models: object, seed: int) -> tuple[list[str], Floats]:

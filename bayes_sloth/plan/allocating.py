@@ -11,13 +11,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import check_prob
+from bayes_sloth.arguments import as_number, check_prob, check_whole
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import BENCHMARK, FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.allocations import Allocation, judged
 from bayes_sloth.plan.budgets import box_of, splits
 from bayes_sloth.plan.prospects import prospects
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.skill_draws import skills as skills_of
 from bayes_sloth.skill_tables import Skills
 
@@ -92,12 +92,12 @@ def allocate(
     >>> round(6e21 * found.params_b * found.tokens_t / 1e24, 6)
     1.0
     """
+    check_fit("allocate", posterior)
+    check_whole("allocate", seed=seed)
     check_prob(prob)
+    flops = as_number("flops", flops, "the budget as a number above zero, such as 1e24", above=0.0)
     used = 0.0 if inference_tokens_t is None else inference_tokens_t
-    if not (np.isfinite(flops) and flops > 0):
-        raise InputError(f"flops is {flops!r}: give the budget as a number above zero, such as 1e24.")
-    if not (np.isfinite(used) and used >= 0):
-        raise InputError(f"inference_tokens_t is {used!r}: give trillions of tokens, 0 or more.")
+    used = as_number("inference_tokens_t", used, "trillions of tokens, 0 or more", least=0.0)
     box = box_of(posterior.scores)
     ways = splits(box, flops, used, STEPS)
     aim = _aim(posterior, objective, skills)
@@ -153,6 +153,10 @@ def _aim(
 ) -> _SkillAim | _ScoreAim:
     """Return what is to be as large as possible, after checking its names and weights."""
     known = posterior.scores.benchmarks
+    given: object = objective
+    if not isinstance(given, str | Mapping):
+        kind = type(given).__name__
+        raise InputError(f"the objective is a {kind}: give a benchmark, a skill, or weights by benchmark.")
     if not isinstance(objective, str):
         return _ScoreAim(_weights(objective, known))
     if skills is not None and skills.posterior is not posterior:
@@ -172,8 +176,7 @@ def _weights(objective: Mapping[str, float], known: tuple[str, ...]) -> dict[str
     for name, weight in objective.items():
         if name not in known:
             raise unknown_name("benchmark", str(name), known)
-        if not (np.isfinite(weight) and weight >= 0):
-            raise InputError(f"the weight of {name!r} is {weight!r}: give numbers that are not below zero.")
+        as_number(f"the weight of {name!r}", weight, "numbers that are not below zero", least=0.0)
     total = float(sum(objective.values()))
     if not total > 0:
         raise InputError("the objective has no weight above zero: name a benchmark and its weight.")

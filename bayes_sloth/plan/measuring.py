@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.special import logit
 
-from bayes_sloth.arguments import check_prob, check_whole
+from bayes_sloth.arguments import as_number, check_prob, check_whole
 from bayes_sloth.compute import training_flops
 from bayes_sloth.conditioning import conditioned
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import MODEL
 from bayes_sloth.partial_scores import KnownScores, read_partial
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.tables.files import Source
 
 Floats = NDArray[np.float64]
@@ -103,6 +103,7 @@ def measure(
     >>> measure(fit, large, "MMLU", candidates=pilots, costs={"1B": 1, "7B": 1}, seed=0)["candidate"].tolist()
     ['7B', '1B']
     """
+    check_fit("measure", posterior)
     check_whole("measure", seed=seed)
     check_prob(prob)
     asked = read_partial(model, posterior.scores)
@@ -257,14 +258,16 @@ def _training_flops(models: pd.DataFrame) -> dict[str, float]:
 
 
 def _priced(price: dict[str, float], costs: Mapping[str, float]) -> dict[str, float]:
+    if not isinstance(costs, Mapping):
+        raise InputError(f"costs are a {type(costs).__name__}: give numbers by name, such as {{'MMLU': 2}}.")
     for name in costs:
         if name not in price:
             raise unknown_name("candidate in costs", name, price)
-    found = {name: float(costs.get(name, usual)) for name, usual in price.items()}
-    for name, cost in found.items():
-        if not (np.isfinite(cost) and cost > 0):
-            raise InputError(f"the cost of {name} is {cost:g}: give a number above 0 in costs.")
-    return found
+    give = "a number above 0 in costs"
+    return {
+        name: as_number(f"the cost of {name}", costs.get(name, usual), give, above=0.0)
+        for name, usual in price.items()
+    }
 
 
 def _beside(asked: KnownScores, pilots: KnownScores) -> KnownScores:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import check_prob
+from bayes_sloth.arguments import as_number, check_prob, check_whole
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.budgets import Box, box_of
 from bayes_sloth.plan.targets import KINDS, Target, tables
 from bayes_sloth.plan.token_rules import TokenRule, token_rule
-from bayes_sloth.posterior import Posterior
+from bayes_sloth.posterior import Posterior, check_fit
 from bayes_sloth.prediction import predict
 
 Floats = NDArray[np.float64]
@@ -92,6 +92,8 @@ def target(
     >>> 8 < found.size < 70
     True
     """
+    check_fit("target", posterior)
+    check_whole("target", seed=seed)
     wanted = _wanted(benchmark, score, posterior.scores.benchmarks)
     check_prob(prob)
     if kind not in KINDS:
@@ -156,15 +158,20 @@ def _wanted(
     """Return the scores to reach after checking them."""
     if isinstance(benchmark, str) == (score is None):
         raise InputError("give a benchmark and a score, or several in a mapping such as {'MMLU': 0.7}.")
-    several: Mapping[str, Any] = {benchmark: score} if isinstance(benchmark, str) else benchmark
+    several: Any = {benchmark: score} if isinstance(benchmark, str) else benchmark
+    if not isinstance(several, Mapping):
+        kind = type(several).__name__
+        raise InputError(f"goals are a {kind}: give a benchmark and a score, or a mapping: {{'MMLU': 0.7}}.")
     if not several:
         raise InputError("no benchmark is given: name at least one, with the score to reach.")
-    for name, value in several.items():
+    for name in several:
         if name not in known:
             raise unknown_name("benchmark", str(name), known)
-        if not 0 < float(value) < 1:
-            raise InputError(f"the score of {name!r} is {value!r}: give a share of items, 0.7 for 70%.")
-    return {name: float(value) for name, value in several.items()}
+    give = "a share of items, 0.7 for 70%"
+    return {
+        name: as_number(f"the score of {name!r}", value, give, above=0.0, below=1.0)
+        for name, value in several.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)

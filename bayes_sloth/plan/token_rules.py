@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bayes_sloth.arguments import as_number
 from bayes_sloth.errors import InputError, nearest
 from bayes_sloth.names import FAMILY, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.budgets import affordable_tokens
@@ -90,8 +91,7 @@ def token_rule(
     if len(named) > 1:
         raise InputError(f"{' and '.join(named)} exclude each other: give one of them.")
     for name, value in named.items():
-        if not (np.isfinite(value) and value > 0):
-            raise InputError(f"{name} is {value!r}: give a number above zero.")
+        as_number(name, value, "a number above zero", above=0.0)
     if not named:
         own = tokens_of_family(scores, family)
         return TokenRule(own, None, None, f"{own:g}T tokens, as the largest model of {family} has")

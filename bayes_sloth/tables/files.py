@@ -174,3 +174,38 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             f"{path} is not a whole Parquet file ({str(error).splitlines()[0]}); export it again."
         ) from error
     return _load(frame)
+
+
+def named(frame: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return columns of names as text without blanks around it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells as they came.
+    *columns : str
+        Which.
+
+    Returns
+    -------
+    DataFrame
+        Text.
+
+    Raises
+    ------
+    InputError
+        If a name is empty.
+
+    Examples
+    --------
+    >>> named(pd.DataFrame({"model": [" a", None]}), "model")
+    Traceback (most recent call last):
+    ...
+    bayes_sloth.errors.InputError: row 2: model is empty: name it or remove the row.
+    """
+    found = pd.DataFrame({name: frame[name].astype(str).str.strip() for name in columns})
+    empty = frame[list(columns)].isna() | (found == "")
+    if empty.to_numpy().any():
+        row, name = next(place for place, wrong in empty.stack().items() if wrong)
+        raise InputError(f"row {row + 1}: {name} is empty: name it or remove the row.")
+    return found
