@@ -51,7 +51,7 @@ def moments(score: xr.DataArray, worth: float = np.inf) -> pd.DataFrame:
 def refitted(
     scores: bs.Scores, held: list[str], row: pd.DataFrame, options: dict[str, object]
 ) -> pd.DataFrame:
-    """Fit the table with the model's known half, and forecast the model."""
+    """Fit the table with the model's known half, by the same anchors and priors, and forecast the model."""
     model, start = str(row["model"].item()), time.monotonic()
     others = scores.without([name for name in held if name != model]).to_frame().set_index("model")
     others.loc[model, list(scores.benchmarks)] = row[list(scores.benchmarks)].to_numpy()[0]
@@ -81,7 +81,8 @@ def compared(
     seconds = time.monotonic() - start
     worth = float(found.data["effective_draws"])
     own = moments(found.data["expected"].isel(model=0), worth).assign(seconds=seconds)
-    both = own.merge(refitted(scores, held, row, options), on="benchmark", suffixes=("", "_refit"))
+    again = refitted(scores, held, row, options | {"spec": fit.spec})
+    both = own.merge(again, on="benchmark", suffixes=("", "_refit"))
     facts = {"model": model, "pareto_k": float(found.data["pareto_k"]), "effective_draws": worth}
     both = both.assign(**facts, truth=scores.select(models=[model]).data["score"].values[0])
     return both[~found.data["known"].values[0]]
