@@ -38,13 +38,14 @@ def interruptible() -> Iterator[None]:
 
 
 class Keyboard:
-    """Presses Ctrl-C when a thread comes to its n-th block, and holds that thread until it is seen."""
+    """Presses Ctrl-C when every chain has come to its n-th block, and holds them until it is seen."""
 
     def __init__(self, block: int, presses: int = 1) -> None:
         self.block, self.presses = block, presses
         self.seen = threading.Event()
         self._blocks: dict[int, int] = {}
         self._lock = threading.Lock()
+        self._all = threading.Barrier(LENGTH["chains"], timeout=PATIENCE)
 
     def __call__(self) -> None:
         """Stand before a block of a chain."""
@@ -53,6 +54,7 @@ class Keyboard:
             self._blocks[me] = self._blocks.get(me, 0) + 1
         if threading.current_thread() is threading.main_thread() or self._blocks[me] != self.block:
             return
+        self._all.wait()
         with self._lock:
             first, self.presses = self.presses > 0, self.presses - 1
         if first:

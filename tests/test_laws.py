@@ -175,6 +175,7 @@ def most_misses(count: int, false_alarm: float = 1e-3) -> int:
     return int(stats.binom.isf(false_alarm, count, 0.1))
 
 
+@pytest.mark.slow
 def test_a_simulated_capability_is_recovered() -> None:
     """Benchmarks at once and models one by one, which they tie loosely, each with false alarm 1e-3."""
     truth, found = by_capability().values, fitted(SAMPLED[0]).parameters
@@ -189,6 +190,7 @@ def test_a_simulated_capability_is_recovered() -> None:
     assert spread.max() < 0.5 * truth["capability"].std()  # told by the scores, not by the prior alone
 
 
+@pytest.mark.slow
 def test_simulated_curves_in_compute_are_recovered() -> None:
     """Slopes at once and levels of families one by one, each with false alarm 1e-3."""
     truth, law = by_compute().values, SAMPLED[1]
@@ -491,6 +493,7 @@ def test_every_law_is_a_law_with_a_name_of_its_own() -> None:
     assert len({law.name for law in every}) == len(every)
 
 
+@pytest.mark.slow
 def test_folds_run_on_a_dask_cluster_with_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed", reason="pip install '.[cluster]' to test it")
     law = CapabilityLaw(Length(chains=2, warmup=20, draws=20))

@@ -378,8 +378,9 @@ def test_the_models_density_is_its_formula() -> None:
         return jnp.concatenate([own[name].ravel() for name in NATURAL]), log, own
 
     flat, back = ravel_pytree(start)
-    jacobian = np.asarray(jax.jacfwd(lambda at: natural(back(at))[0])(flat))
-    _, log, own = natural(start)
+    with fits.compiled_quickly():
+        jacobian = np.asarray(jax.jit(jax.jacfwd(lambda at: natural(back(at))[0]))(flat))
+        _, log, own = jax.jit(natural)(start)
     effect, mean, hard, logit = (np.asarray(own[name]) for name in NATURAL)
     skill, weight, spread = (
         np.asarray(v) for v in (own["model_skill"], sites["weight"], sites["weight_scale"])

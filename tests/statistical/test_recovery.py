@@ -29,6 +29,7 @@ RUNS_LONG: Final = True  # programs run for longer than they take to compile
 FALSE_ALARM: Final = 1e-3
 # Tables. Twice the noise is told by 20 on some seeds and by 40 with room to spare.
 TABLES: Final = 40
+SLOW: Final = pytest.mark.slow
 QUICK: Final = Length(chains=1, warmup=200, draws=300)
 LONG: Final = Length(chains=2, warmup=400, draws=300)
 # What gives each wrong model away.
@@ -81,7 +82,11 @@ def test_the_right_model_holds_the_truth() -> None:
     assert kept > 0.8 * TABLES and stats.binomtest(inside, kept, 0.9).pvalue > FALSE_ALARM
 
 
-@pytest.mark.parametrize(("kind", "quantity"), TELLING.items())
+# One wrong model by default; `benchmarks/calibration.py` has them all on larger tables.
+@pytest.mark.parametrize(
+    ("kind", "quantity"),
+    [pytest.param(*item, marks=SLOW if place else ()) for place, item in enumerate(TELLING.items())],
+)
 def test_a_wrong_model_is_caught(kind: str, quantity: str) -> None:
     found = calibrated(kind)
     # Fits that have not converged are no catch: it is the ranks that have to tell.
@@ -99,6 +104,7 @@ def test_larger_tables_hold_the_truth(skills: int) -> None:
     assert found.status is FitStatus.FINE, found
 
 
+@pytest.mark.slow
 def test_a_fit_as_users_run_it_recovers_the_expected_scores() -> None:
     """Anchors and pivots come from the data here, so rates are near the stated ones, not exact.
 
