@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bayes_sloth.design import design_of
 from bayes_sloth.deviations import NUGGET
+from bayes_sloth.errors import InputError
 from bayes_sloth.model import BenchmarkCurve
 from bayes_sloth.names import MODEL
 from bayes_sloth.posterior import Posterior
@@ -61,6 +62,26 @@ class Asked:
     questions: Questions
     order: Ints
     back: Ints
+
+
+def check_fit(owner: str, thing: object) -> None:
+    """Refuse what is no fit.
+
+    Raises
+    ------
+    InputError
+        Says what was given, and how to get a fit.
+
+    Examples
+    --------
+    >>> check_fit("predict", "fit.nc")
+    Traceback (most recent call last):
+    ...
+    bayes_sloth.errors.InputError: predict: a str was given for a fit: pass what bs.fit or bs.load returns.
+    """
+    if not isinstance(thing, Posterior):
+        kind = type(thing).__name__
+        raise InputError(f"{owner}: a {kind} was given for a fit: pass what bs.fit or bs.load returns.")
 
 
 def asked_of(posterior: Posterior, models: object) -> Asked:

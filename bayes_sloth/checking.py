@@ -9,6 +9,7 @@ from typing import Final
 
 import pandas as pd
 
+from bayes_sloth.asking import check_fit
 from bayes_sloth.checks.finding import Case, Finding
 from bayes_sloth.checks.identification import check_identification
 from bayes_sloth.checks.influence import check_influence
@@ -19,7 +20,7 @@ from bayes_sloth.errors import FitStatus, unknown_name
 from bayes_sloth.expectation import ExpectedByBenchmark
 from bayes_sloth.fitting import converged
 from bayes_sloth.kernels import SAMPLED
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.sampling import prepare
 
 CONVERGENCE: Final = "convergence"

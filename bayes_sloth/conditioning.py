@@ -14,12 +14,12 @@ from scipy.special import logsumexp
 from tqdm.auto import tqdm
 
 from bayes_sloth.arguments import check_whole
-from bayes_sloth.asking import Draw, draws_of, placed
+from bayes_sloth.asking import Draw, check_fit, draws_of, placed
 from bayes_sloth.errors import FitError, FitWarning
 from bayes_sloth.local_effects import with_priors
 from bayes_sloth.names import BENCHMARK, MODEL
 from bayes_sloth.partial_scores import KnownScores, read_partial
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import Prediction, forecast_data, predict
 from bayes_sloth.questions import Questions
 from bayes_sloth.scores import Scores

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bayes_sloth.arguments import as_number, check_whole
 from bayes_sloth.asked_skills import chosen_draws, drawn_skills, known_or_drawn
-from bayes_sloth.asking import Ints
+from bayes_sloth.asking import Ints, check_fit
 from bayes_sloth.compute import TRAINING, training_flops
 from bayes_sloth.equivalent_tables import Equivalents
 from bayes_sloth.errors import InputError, unknown_name
@@ -28,7 +28,7 @@ from bayes_sloth.names import (
     SKILL,
     TOKENS_T,
 )
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.skill_tables import Skills
 
 Floats = NDArray[np.float64]

@@ -268,7 +268,7 @@ def _modes_in_words(modes: Modes) -> str:
     starts = modes.losses.size
     if modes.count == 1:
         return f"one mode was found: all {starts} starts ended there."
-    return f"several modes were found: {starts} starts ended at {modes.count} of them."
+    return f"several modes were found before sampling: {starts} starts ended at {modes.count} of them."
 
 
 def converged(tree: xr.DataTree, expected: ExpectedSummary) -> Convergence:

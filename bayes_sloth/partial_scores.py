@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayes_sloth.catalogue import Benchmark, known_benchmarks
-from bayes_sloth.errors import InputError, InputWarning
+from bayes_sloth.errors import InputError, InputWarning, nearest
 from bayes_sloth.names import FLOOR, ITEMS, MODEL, SCORE
 from bayes_sloth.reading import read_models
 from bayes_sloth.scores import Scores
@@ -79,10 +79,10 @@ def read_partial(source: Source | Scores, fitted: Scores, *, percent: bool = Fal
     columns = {name: number for number, name in enumerate(benchmarks)}
     strange = [name for name in columns if name not in fitted.benchmarks]
     if strange:
-        sentence = (
-            f"the fit has no {', '.join(strange)}: scores there are left out; refit with them to use them."
-        )
-        warnings.warn(sentence, InputWarning, stacklevel=2)
+        close = {name: nearest(name, fitted.benchmarks) for name in strange}
+        meant = "".join(f" Did you mean {near!r} by {name!r}?" for name, near in close.items() if near)
+        sentence = f"the fit has no {', '.join(strange)}: scores there are left out; refit to use them."
+        warnings.warn(sentence + meant, InputWarning, stacklevel=2)
     kept = [columns.get(name, len(columns)) for name in fitted.benchmarks]
     found = (np.pad(values, ((0, 0), (0, 1)), constant_values=np.nan)[:, kept] for values in (score, items))
     partial = KnownScores(models, *found)

@@ -285,23 +285,3 @@ def labelled(values: dict[str, Any], dims: dict[str, tuple[str, ...]], coords: d
         found[name] = ((CHAIN, DRAW, *dims.get(name, own)), np.asarray(value))
     used = {dim for dimensions, _ in found.values() for dim in dimensions}
     return xr.Dataset(found, coords={name: labels for name, labels in coords.items() if name in used})
-
-
-def check_fit(owner: str, thing: object) -> None:
-    """Refuse what is no fit.
-
-    Raises
-    ------
-    InputError
-        Says what was given, and how to get a fit.
-
-    Examples
-    --------
-    >>> check_fit("predict", "fit.nc")
-    Traceback (most recent call last):
-    ...
-    bayes_sloth.errors.InputError: predict: a str was given for a fit: pass what bs.fit or bs.load returns.
-    """
-    if not isinstance(thing, Posterior):
-        kind = type(thing).__name__
-        raise InputError(f"{owner}: a {kind} was given for a fit: pass what bs.fit or bs.load returns.")

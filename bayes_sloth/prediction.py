@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import jax
 import numpy as np
@@ -13,17 +13,20 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.arguments import check_prob, check_whole
-from bayes_sloth.asking import BATCH, Draw, asked_of, draws_of
+from bayes_sloth.asking import BATCH, Draw, asked_of, check_fit, draws_of
 from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.errors import InputError
 from bayes_sloth.local_effects import drawn_effects, score_law_of, skills_and_specifics, with_priors
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, PARAMS_B, TOKENS_T
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.questions import Questions
 from bayes_sloth.scores import Scores
 from bayes_sloth.spec import ModelSpec
 
 Values = Any
+
+
+SHOWN: Final = 12  # rows of a forecast that are printed
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +54,12 @@ class Prediction:
         """Show the first forecasts."""
         table = intervals(self)
         sizes = self.data.sizes
-        asked = f"{sizes[MODEL]} models, {sizes[BENCHMARK]} benchmarks"
+        asked = " and ".join(f"{sizes[dim]} {dim}{'s' * (sizes[dim] != 1)}" for dim in (MODEL, BENCHMARK))
         head = f"Prediction: {asked}, {sizes[CHAIN] * sizes[DRAW]} draws"
         columns = ["model", "benchmark", "median", "lower", "upper", "prob"]
-        return f"{head}\n{table[columns].head(8).to_string(index=False, float_format='{:.3f}'.format)}"
+        shown = table[columns].head(SHOWN).to_string(index=False, float_format="{:.3f}".format)
+        left = len(table) - SHOWN
+        return f"{head}\n{shown}" + (f"\n... and {left} more: bs.intervals has them all" if left > 0 else "")
 
 
 def predict(posterior: Posterior, models: object, *, seed: int) -> Prediction:

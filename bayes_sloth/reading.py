@@ -232,14 +232,15 @@ def _unit_doubts(table: Table, percent: bool) -> list[str]:
 
 
 def _family_doubts(facts: pd.DataFrame, known: list[str]) -> list[str]:
-    """Doubt families spelled almost like a known one."""
+    """Doubt families spelled almost like a known one, each once however many of its models there are."""
     sentences = []
-    for i, (model, family) in enumerate(zip(facts[MODEL], facts[FAMILY], strict=True)):
-        if family in known or (close := _nearly(family, known)) is None:
+    for family, rows in facts.reset_index(drop=True).groupby(FAMILY, sort=False):
+        if family in known or (close := _nearly(str(family), known)) is None:
             continue
+        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
         sentences.append(
-            f"row {i + 1} ({model}): family {family!r} is not among the known ones and counts as new; "
-            f"write {close!r} if that is meant."
+            f"row {rows.index[0] + 1} ({rows[MODEL].iloc[0]}){more}: family {family!r} is not among the "
+            f"known ones and counts as new; write {close!r} if that is meant."
         )
     return sentences
 

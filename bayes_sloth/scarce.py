@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from bayes_sloth.arguments import check_whole
 from bayes_sloth.asked_skills import chosen_draws, fitted_skills, known_or_drawn
+from bayes_sloth.asking import check_fit
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE, SKILL
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import Prediction, flags_of
 from bayes_sloth.scarce_model import FAMILY_TAIL, SITES, Rows, conditional_draws, task_law
 from bayes_sloth.scarce_tables import read_task

@@ -285,7 +285,7 @@ def _empty(data: xr.Dataset) -> list[str]:
             who = (
                 f"one benchmark alone asks for ({asked[0]})" if len(asked) else "no benchmark surely asks for"
             )
-            found.append(f"skill {name!r} is one that {who}: d may be too large; {fewer}.")
+            found.append(f"skill {name!r} is one that {who}: there may be a skill too many; {fewer}.")
     return found
 
 
@@ -294,7 +294,7 @@ def _same(data: xr.Dataset) -> list[str]:
     median = np.abs(data["correlation"].median((CHAIN, DRAW)).values)
     names = [str(name) for name in data[SKILL].values]
     return [
-        f"skills {names[a]!r} and {names[b]!r} are one (correlation {median[a, b]:.2f} over models): d is "
-        f"too large; fit with skills={len(names) - 1}."
+        f"skills {names[a]!r} and {names[b]!r} are one (correlation {median[a, b]:.2f} over models): "
+        f"there is a skill too many; fit with skills={len(names) - 1}."
         for a, b in np.argwhere(np.triu(median > SAME, 1))
     ]

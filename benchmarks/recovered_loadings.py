@@ -25,7 +25,7 @@ from bayes_sloth.simulation import Simulation
 from bayes_sloth.skill_tables import Skills
 
 LEVELS = (0.5, 0.8, 0.9)
-TOO_MANY = "too large"
+TOO_MANY = "a skill too many"
 
 
 def true_loadings(made: Simulation, found: Skills) -> pd.DataFrame:

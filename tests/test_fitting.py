@@ -321,7 +321,7 @@ def test_warnings_of_a_fit_are_of_their_own_kind() -> None:
 def test_a_report_says_how_many_modes_were_found_and_which_rows_look_wrong(fit: Any) -> None:
     modes, *rows = fit().report.findings
     assert modes.startswith(
-        ("one mode was found: all 4 starts", "several modes were found: 4 starts ended at")
+        ("one mode was found: all 4 starts", "several modes were found before sampling: 4 starts ended at")
     )
     expected = expected_scores(fit().data, fit().spec).mean(axis=(0, 1))
     assert tuple(rows) == distrust_in_words(distrusted(fit().data, fit().spec, expected))

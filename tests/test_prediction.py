@@ -25,6 +25,7 @@ import bayes_sloth as bs
 from bayes_sloth.asking import REPEATS
 from bayes_sloth.errors import InputError
 from bayes_sloth.expectation import expected_scores
+from bayes_sloth.prediction import SHOWN
 
 COLUMNS = [
     "model",
@@ -222,9 +223,10 @@ def test_a_wrong_kind_is_named() -> None:
 
 def test_a_forecast_prints_its_first_rows() -> None:
     lines = repr(forecast()).splitlines()
-    assert lines[0] == f"Prediction: {len(asked())} models, 3 benchmarks, {REPEATS} draws"
+    assert lines[0] == f"Prediction: {len(asked())} models and 3 benchmarks, {REPEATS} draws"
     assert "llama" not in lines[1] and "inside" in lines[2]
-    assert len(lines) <= 12
+    left = 3 * len(asked()) - SHOWN
+    assert len(lines) == 2 + SHOWN + (left > 0) and (left <= 0 or f"{left} more: bs.intervals" in lines[-1])
 
 
 def test_asking_changes_nothing_in_what_was_given() -> None:

@@ -202,6 +202,13 @@ def test_read_models_ignores_scores_and_checks_the_rest() -> None:
         read_models({"model": "f-405", "family": "f", "params_b": -405, "tokens_t": 15})
 
 
+def test_a_family_of_many_models_is_doubted_once() -> None:
+    rows = {"family": ["lama-2"] * 3, "params_b": [7.0, 13.0, 70.0], "tokens_t": 2.0}
+    with pytest.warns(InputWarning) as caught:
+        read_models(rows, known=["llama-2"])
+    assert len(caught) == 1 and "and 2 more: family 'lama-2'" in str(caught[0].message)
+
+
 @pytest.mark.parametrize(
     ("family", "meant"), [("Llama-3", "llama-3"), ("lama-3", "llama-3"), ("qwen_2.5", "qwen2.5")]
 )

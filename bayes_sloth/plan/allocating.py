@@ -12,12 +12,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.arguments import as_number, check_prob, check_whole
+from bayes_sloth.asking import check_fit
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import BENCHMARK, FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.allocations import Allocation, judged
 from bayes_sloth.plan.budgets import box_of, splits
 from bayes_sloth.plan.prospects import prospects
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.skill_draws import skills as skills_of
 from bayes_sloth.skill_tables import Skills
 

@@ -98,7 +98,8 @@ class Allocation:
             lines.append(f"  optimum's {place.quantity:<17} {place.median:.3g} ({self.prob:.0%}: {ends})")
         for out in self.beyond.itertuples():
             where = f"{out.params_b:.3g}B on {out.tokens_t:.3g}T"
-            lines.append(f"  outside the data's range, {where}: gain {out.gain:.2g}, P = {out.better:.2f}")
+            change = f"{'gains' if out.gain > 0 else 'loses'} {abs(out.gain):.2g}"
+            lines.append(f"  outside the data's range, {where} {change}; P of a gain = {out.better:.2f}")
         return "\n".join(lines)
 
 

@@ -12,12 +12,13 @@ from scipy.interpolate import BSpline
 from scipy.special import logit
 
 from bayes_sloth.arguments import as_number, check_prob, check_whole
+from bayes_sloth.asking import check_fit
 from bayes_sloth.compute import training_flops
 from bayes_sloth.conditioning import conditioned
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import MODEL
 from bayes_sloth.partial_scores import KnownScores, read_partial
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.tables.files import Source
 
 Floats = NDArray[np.float64]

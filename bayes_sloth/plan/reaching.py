@@ -11,12 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayes_sloth.arguments import as_number, check_prob, check_whole
+from bayes_sloth.asking import check_fit
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
 from bayes_sloth.plan.budgets import Box, box_of
 from bayes_sloth.plan.targets import KINDS, Target, tables
 from bayes_sloth.plan.token_rules import TokenRule, token_rule
-from bayes_sloth.posterior import Posterior, check_fit
+from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import predict
 
 Floats = NDArray[np.float64]
