@@ -110,14 +110,19 @@ def item_model(data: ItemData, priors: ItemPriors) -> None:
     residual = sample("residual", dist.HalfNormal(p.residual))
     never = sample("never", dist.Beta(1.0, p.never_shape))
     skill = deterministic("model_skill", data.skill + _skill_noise(data))
-    level = _levels(data, skill @ weight, residual, p)
+    asked = skill * weight_scale
+    level = _levels(data, skill @ weight, residual**2 + (asked**2).sum(axis=1), p)
     deterministic("model_effect", level - skill @ weight)
     difficulty, idle = _difficulties(data, level.mean(), p)
     centre = level - difficulty[:, None]
-    asked = skill * weight_scale
     covariance = asked @ asked.T + residual**2 * jnp.eye(models)
     raw = sample("logit_raw", dist.Normal().expand([items, models]).to_event(2))
     seen, own = counted_logits(data.successes.T, data.n.T)
+    # Cells without a success, or with nothing else, bound a logit on one side: none is felt far from it.
+    share = jax.nn.sigmoid(centre)
+    felt = data.n.T * share * (1 - share)
+    one_sided = (data.successes.T == 0) | (data.successes.T == data.n.T)
+    own = jnp.where(one_sided, own * felt / (own + felt + TINY), own)
     logit, log_density = informed(seen, own, centre, covariance, raw)
     deterministic("logit", logit)
     cells = data.successes.T * logit - data.n.T * jax.nn.softplus(logit)
@@ -130,18 +135,19 @@ def item_model(data: ItemData, priors: ItemPriors) -> None:
     factor("counts", jnp.where(untouched, both, solvable).sum())
 
 
-def _levels(data: ItemData, by_skill: Values, residual: Values, priors: ItemPriors) -> Values:
+def _levels(data: ItemData, by_skill: Values, apart_by: Values, priors: ItemPriors) -> Values:
     """Return what models have on all items, by their skills and beyond, dims (model).
 
     As for logits, a level is where a standard normal ends up under its law given the skills and what the
-    counts say of it, nearly: how a model stands to the others on the same items.
+    counts say of it, nearly: how a model stands to the others on the same items, from which single items are
+    apart by some variance, dims (model).
     """
     scale = sample("model_scale", dist.HalfNormal(priors.model_scale))
     raw = sample("level_raw", dist.Normal().expand([len(by_skill)]).to_event(1))
     seen, own = counted_logits(data.successes, data.n)
     tried = jnp.maximum((own > 0).sum(axis=0), 1)
     apart = jnp.where(own > 0, seen - jnp.where(own > 0, seen, 0.0).sum(axis=0) / tried, 0.0)
-    each = jnp.where(own > 0, 1 / (residual**2 + 1 / jnp.where(own > 0, own, 1.0)), 0.0)
+    each = jnp.where(own > 0, 1 / (apart_by[:, None] + 1 / jnp.where(own > 0, own, 1.0)), 0.0)
     weight = each.sum(axis=1)
     towards = (each * apart).sum(axis=1) / jnp.maximum(weight, TINY) + by_skill.mean()
     columns = (towards[:, None], weight[:, None], by_skill[:, None])
