@@ -175,7 +175,6 @@ def most_misses(count: int, false_alarm: float = 1e-3) -> int:
     return int(stats.binom.isf(false_alarm, count, 0.1))
 
 
-@pytest.mark.slow
 def test_a_simulated_capability_is_recovered() -> None:
     """Benchmarks at once and models one by one, which they tie loosely, each with false alarm 1e-3."""
     truth, found = by_capability().values, fitted(SAMPLED[0]).parameters
@@ -190,7 +189,6 @@ def test_a_simulated_capability_is_recovered() -> None:
     assert spread.max() < 0.5 * truth["capability"].std()  # told by the scores, not by the prior alone
 
 
-@pytest.mark.slow
 def test_simulated_curves_in_compute_are_recovered() -> None:
     """Slopes at once and levels of families one by one, each with false alarm 1e-3."""
     truth, law = by_compute().values, SAMPLED[1]
