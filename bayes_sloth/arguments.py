@@ -115,3 +115,31 @@ def as_number(
     if not (math.isfinite(found) and least <= found < below and found > above):
         raise InputError(f"{told} is {value!r}: give {give}.")
     return found
+
+
+def check_kind(thing: object, kind: type, maker: str) -> None:
+    """Refuse a thing that is not what another call makes.
+
+    Parameters
+    ----------
+    thing : object
+        What was given.
+    kind : type
+        What is needed.
+    maker : str
+        The call that makes it.
+
+    Raises
+    ------
+    InputError
+        Names both kinds and the call.
+
+    Examples
+    --------
+    >>> check_kind([0.5], dict, "dict(...)")
+    Traceback (most recent call last):
+    ...
+    bayes_sloth.errors.InputError: a dict is needed, not list: pass what dict(...) gives.
+    """
+    if not isinstance(thing, kind):
+        raise InputError(f"a {kind.__name__} is needed, not {type(thing).__name__}: pass what {maker} gives.")

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_sloth.alignment import order_and_signs
+from bayes_sloth.arguments import check_kind
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, MODEL, SCORE, SKILL
 from bayes_sloth.prediction import Prediction, intervals
@@ -70,7 +71,7 @@ def compare_models(
     """
     if kind not in ("score", "expected"):
         raise unknown_name("kind", kind, ("score", "expected"))
-    _needs(prediction, Prediction, "bs.predict")
+    check_kind(prediction, Prediction, "bs.predict")
     draws = prediction.data[kind]
     first, second = (_of(draws, MODEL, name) for name in (model, other))
     gap = first - second
@@ -117,7 +118,7 @@ def compare_families(skills: Skills, family: str, other: str, *, prob: float = 0
     >>> compare_families(bs.skills(fit, rotation="none"), "phi-3", "bloom")["better"].tolist()
     [1.0]
     """
-    _needs(skills, Skills, "bs.skills")
+    check_kind(skills, Skills, "bs.skills")
     draws = skills.data["efficiency"]
     gap = _of(draws, FAMILY, family) - _of(draws, FAMILY, other)
     table = summary_table(gap, prob).drop(columns="direction")
@@ -161,7 +162,7 @@ def compare_loadings(skills: Skills, other: Skills, *, prob: float = 0.9) -> pd.
     [0.0, 0.0, 0.0]
     """
     for each in (skills, other):
-        _needs(each, Skills, "bs.skills")
+        check_kind(each, Skills, "bs.skills")
     shared = [name for name in skills.reference.index if name in other.reference.index]
     if len(shared) < FEWEST:
         raise InputError(
@@ -220,7 +221,8 @@ def compare_with_truth(
     >>> compare_with_truth(bs.predict(fit, few, seed=0), few)["prob"].tolist()
     [0.5, 0.5, 0.9, 0.9]
     """
-    _needs(prediction, Prediction, "bs.predict")
+    check_kind(prediction, Prediction, "bs.predict")
+    check_kind(scores, Scores, "bs.read_scores")
     truth = scores.data[SCORE].to_series().rename("truth").dropna().reset_index()
     families = prediction.data[FAMILY].to_series().rename(FAMILY)
     parts = [intervals(prediction, prob) for prob in probs]
@@ -228,11 +230,6 @@ def compare_with_truth(
     if table.empty:
         raise InputError("the table holds no score of the models asked about: pass the one that does.")
     return table[[MODEL, FAMILY, BENCHMARK, "truth", "median", "lower", "upper", "prob"]]
-
-
-def _needs(thing: object, kind: type, maker: str) -> None:
-    if not isinstance(thing, kind):
-        raise InputError(f"a {kind.__name__} is needed, not {type(thing).__name__}: pass what {maker} gives.")
 
 
 def _of(draws: xr.DataArray, dim: str, name: str) -> xr.DataArray:

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth import curve
-from bayes_sloth.arguments import as_number, check_prob, check_whole
+from bayes_sloth.arguments import as_number, check_kind, check_prob, check_whole
 from bayes_sloth.errors import InputError
 from bayes_sloth.names import CHAIN, DRAW, PARAMS_B, SKILL, TOKENS_T
 from bayes_sloth.skill_tables import Skills
@@ -121,6 +121,7 @@ def level_curves(skills: Skills, *, prob: float = 0.9, steps: int = STEPS) -> pd
     9
     """
     check_prob(prob)
+    check_kind(skills, Skills, "bs.skills")
     check_whole("level_curves", 2, steps=steps)
     scaling = skills.posterior.scaling
     sides = [np.exp(np.linspace(each.low, each.high, steps)) for each in (scaling.size, scaling.tokens)]
@@ -161,6 +162,7 @@ def tenfold(
     >>> tenfold(bs.skills(fit, rotation="none"))["of"].tolist()
     ['size', 'tokens', 'size less tokens']
     """
+    check_kind(skills, Skills, "bs.skills")
     scaling = skills.posterior.scaling
     size = np.exp(scaling.size.mean) if params_b is None else params_b
     tokens = np.exp(scaling.tokens.mean) if tokens_t is None else tokens_t

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import check_prob, check_whole
+from bayes_sloth.arguments import check_kind, check_prob, check_whole
 from bayes_sloth.asking import BATCH, Draw, asked_of, check_fit, draws_of
 from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.errors import InputError
@@ -140,6 +140,7 @@ def intervals(prediction: Prediction, prob: float = 0.9, *, kind: str = "score")
     >>> intervals(Prediction(draws), 0.5)[["lower", "upper"]].values.tolist()
     [[0.25, 0.75]]
     """
+    check_kind(prediction, Prediction, "bs.predict")
     check_prob(prob)
     if kind not in ("score", "expected"):
         raise InputError(f"intervals: kind is {kind!r}: choose 'score' or 'expected'.")

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from bayes_sloth.arguments import check_kind
 from bayes_sloth.checks.leaving_out import leave_out
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.evaluation import LAW, Evaluation
@@ -74,9 +75,13 @@ def compare_skill_counts(
     ...
     bayes_sloth.errors.InputError: 0 fits to compare: pass two or more, in a mapping of names to fits.
     """
+    given: object = fits
+    if not isinstance(given, Mapping):
+        raise InputError(f"fits are a {type(given).__name__}: pass a mapping of names to fits.")
     if len(fits) < FEWEST:
         raise InputError(f"{len(fits)} fits to compare: pass two or more, in a mapping of names to fits.")
     for name, fit in fits.items():
+        check_kind(fit, Posterior, "bs.fit")
         if fit.draws == 1:
             raise InputError(f"fit {name!r} is a point estimate: fit with method='hmc' to leave scores out.")
     if evaluation is not None:

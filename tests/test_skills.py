@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import bayes_sloth as bs
 from bayes_sloth import comparing, growing
 from bayes_sloth.expectation import expected_scores
 from bayes_sloth.plots import skills as plots
+from bayes_sloth.skill_counts import compare_skill_counts
 from bayes_sloth.skill_draws import _findings
 from bayes_sloth.skill_tables import Skills, matched_pairs, skill_names
 from bayes_sloth.summaries import ranks
@@ -319,6 +321,27 @@ def test_names_of_other_parts_of_the_variance_and_doubled_ones_are_refused() -> 
     for options in ({"names": ["misfit", "facts"]}, {"rotation": "target", "target": doubled}):
         with pytest.raises(bs.InputError, match="do not fit 2 skills"):
             bs.skills(ideal_fit(), **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "maker"),
+    [
+        (lambda fit: bs.intervals(fit), "bs.predict"),
+        (lambda fit: growing.level_curves(fit), "bs.skills"),
+        (lambda fit: growing.tenfold(fit), "bs.skills"),
+        (lambda fit: compare_skill_counts({"a": fit, "b": "fit.nc"}), "bs.fit"),
+    ],
+)
+def test_a_fit_in_place_of_what_is_made_of_it_is_refused(call: Any, maker: str) -> None:
+    with pytest.raises(bs.InputError, match=f"pass what {maker} gives"):
+        call(ideal_fit())
+
+
+def test_numbers_as_words_move_no_skill() -> None:
+    with pytest.raises(bs.InputError, match="params_b is '7': give billions of parameters"):
+        growing.tenfold(found(), params_b="7")  # type: ignore[arg-type]
+    with pytest.raises(bs.InputError, match="level_curves: steps is 1: give a whole number from 2 up"):
+        growing.level_curves(found(), steps=1)
 
 
 def test_what_is_no_fit_and_no_forecast_is_refused() -> None:
