@@ -15,6 +15,7 @@ from bayes_sloth.names import FLOOR, ITEMS, MODEL, SCORE
 from bayes_sloth.reading import read_models
 from bayes_sloth.scores import Scores
 from bayes_sloth.tables.columns import find_columns, is_long, wide_layout
+from bayes_sloth.tables.doubts import shares_as_percent
 from bayes_sloth.tables.files import Source, load_table
 from bayes_sloth.tables.forms import long_form, wide_form
 
@@ -76,6 +77,8 @@ def read_partial(source: Source | Scores, fitted: Scores, *, percent: bool = Fal
     models, benchmarks, score, items = (
         _whole(source) if isinstance(source, Scores) else _parts(source, fitted, percent)
     )
+    for sentence in shares_as_percent(score, percent):
+        warnings.warn(sentence, InputWarning, stacklevel=2)
     columns = {name: number for number, name in enumerate(benchmarks)}
     strange = [name for name in columns if name not in fitted.benchmarks]
     if strange:

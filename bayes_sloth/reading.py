@@ -19,7 +19,7 @@ from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B
 from bayes_sloth.scores import Scores
 from bayes_sloth.tables.cells import Floats
 from bayes_sloth.tables.columns import check_mentioned, find_columns, is_long
-from bayes_sloth.tables.doubts import Table, doubts
+from bayes_sloth.tables.doubts import Table, doubts, shares_as_percent
 from bayes_sloth.tables.facts import join_facts, model_facts
 from bayes_sloth.tables.files import Source, load_table
 from bayes_sloth.tables.forms import long_form, row_numbers, wide_form
@@ -28,8 +28,6 @@ Denormalise = Sequence[str | tuple[str, str]] | str
 
 # A misspelt family differs in a letter or two; two names that differ in a number are two families.
 FAMILY_LIKENESS: Final = 0.8
-# No table's best score is a hundredth: with percent=True that means it held shares already.
-SHARES_IN_PERCENT: Final = 0.01
 
 
 def read_scores(
@@ -97,7 +95,7 @@ def read_scores(
     table, notes, guesses = (long_form if is_long(frame) else wide_form)(frame, known, percent)
     table = replace(table, score=denormalised(table, denormalise))
     _check_whole(table, known)
-    for sentence in (*guesses, *_unit_doubts(table, percent), *doubts(table)):
+    for sentence in (*guesses, *shares_as_percent(table.score, percent), *doubts(table)):
         warnings.warn(sentence, InputWarning, stacklevel=2)
     return assemble(table.facts, table.benchmarks, table.score, items=table.items, notes=notes)
 
@@ -219,16 +217,6 @@ def _check_whole(table: Table, known: KnownBenchmarks) -> None:
             "no model has both a size and a score, so the effect of size cannot be learnt; "
             "fill params_b in some rows."
         )
-
-
-def _unit_doubts(table: Table, percent: bool) -> list[str]:
-    """Doubt percent=True for a table that seems to hold shares."""
-    best = float(np.nanmax(table.score))
-    if not percent or best > SHARES_IN_PERCENT:
-        return []
-    return [
-        f"percent=True leaves no score above {best:.2g}: the table seems to hold shares; leave percent out."
-    ]
 
 
 def _family_doubts(facts: pd.DataFrame, known: list[str]) -> list[str]:

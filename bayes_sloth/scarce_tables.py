@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from bayes_sloth.arguments import as_number
-from bayes_sloth.errors import InputError, nearest
+from bayes_sloth.errors import InputError, InputWarning, nearest
 from bayes_sloth.names import FAMILY, FLOOR, INSTRUCT, ITEMS, MODEL, SCORE
 from bayes_sloth.scores import Scores
+from bayes_sloth.tables.doubts import shares_as_percent
 from bayes_sloth.tables.files import load_table, named
 
 FEWEST: Final = 4  # rows: with fewer the prior answers
@@ -66,6 +68,8 @@ def read_task(
     table[ITEMS] = table[ITEMS].fillna(np.inf if items is None else items)
     table[SCORE] /= 100 if percent else 1
     _check_cells(table, percent)
+    for sentence in shares_as_percent(table[SCORE].to_numpy(), percent):
+        warnings.warn(sentence, InputWarning, stacklevel=3)
     table = table[table[SCORE].notna()]
     facts = fitted.metadata.set_index(MODEL)
     _check_names(table[MODEL], facts.index)

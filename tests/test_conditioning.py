@@ -197,6 +197,16 @@ def test_rows_are_read_against_the_benchmarks_of_the_fit() -> None:
         assert read_partial(rows, table(), percent=True).score[0, 0] == 0.625
 
 
+def test_shares_taken_for_percent_are_doubted() -> None:
+    with pytest.warns(InputWarning, match="percent=True leaves no score above 0.0066: .* leave percent out"):
+        read_partial({**PILOT, "MMLU": 0.66, "ARC": None}, table(), percent=True)
+
+
+def test_a_misspelt_benchmark_is_hinted_at() -> None:
+    with pytest.warns(InputWarning, match="the fit has no MMLUU: .* Did you mean 'MMLU' by 'MMLUU'"):
+        read_partial({**PILOT, "MMLUU": 0.8}, table())
+
+
 def test_scores_on_other_benchmarks_are_left_out_with_a_warning() -> None:
     with pytest.warns(InputWarning, match="the fit has no HellaSwag"):
         found = read_partial({**PILOT, "HellaSwag": 0.8}, table())

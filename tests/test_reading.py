@@ -202,6 +202,13 @@ def test_read_models_ignores_scores_and_checks_the_rest() -> None:
         read_models({"model": "f-405", "family": "f", "params_b": -405, "tokens_t": 15})
 
 
+@pytest.mark.parametrize(("column", "unit"), [("params_b", "billions"), ("tokens_t", "trillions")])
+def test_counts_in_place_of_billions_are_refused(column: str, unit: str) -> None:
+    row = {"family": "f", "params_b": 7.0, "tokens_t": 2.0} | {column: 7e9}
+    with pytest.raises(InputError, match=rf"{column} is 7e\+09, which looks like a count: give {unit} of"):
+        read_models(row)
+
+
 def test_a_family_of_many_models_is_doubted_once() -> None:
     rows = {"family": ["lama-2"] * 3, "params_b": [7.0, 13.0, 70.0], "tokens_t": 2.0}
     with pytest.warns(InputWarning) as caught:

@@ -252,6 +252,11 @@ def test_a_table_without_scores_and_an_unknown_model_are_refused() -> None:
         found().predict(["llama-9"], seed=0)
 
 
+def test_shares_taken_for_percent_are_doubted() -> None:
+    with pytest.warns(bs.InputWarning, match="leaves no score above 0.0033: the table seems to hold shares"):
+        read_task(map_fit().scores, measured(), percent=True)
+
+
 def test_percent_means_the_same() -> None:
     table = measured().assign(score=100 * measured()["score"], items=164)
     read = read_task(map_fit().scores, table, percent=True)

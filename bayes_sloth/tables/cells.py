@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from bayes_sloth.errors import InputError
 
 Floats = NDArray[np.float64]
+
+# No model has a quadrillion of parameters or of tokens in thousands: such a number is a count.
+MOST: Final = 1e6
 Where = Callable[[int], str]
 """Says which place a value came from, for example "row 17 (llama-3-8b): MMLU"."""
 
@@ -116,6 +119,8 @@ def read_positive(values: Sequence[object], where: Where, unit: str) -> Floats:
         raise InputError(
             f"{where(int(i))} is {out[i]:g}; give a number above 0 in {unit}, or leave the cell empty."
         )
+    for i in np.flatnonzero(out > MOST):
+        raise InputError(f"{where(int(i))} is {out[i]:g}, which looks like a count: give {unit}.")
     return out
 
 

@@ -29,6 +29,8 @@ SMALLEST_SD: Final = 0.2  # logits; siblings on a smooth line would otherwise ma
 MAD_TO_SD: Final = 1.4826  # of a normal variable
 EDGE: Final = 0.01  # scores nearer to 0 or 1 count as this far, since logits blow up there
 SHOWN: Final = 5
+# No table's best score is a hundredth: with percent=True that means it held shares already.
+SHARES_IN_PERCENT: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,28 @@ def doubts(table: Table) -> tuple[str, ...]:
         far_from_siblings,
     )
     return tuple(sentence for check in checks if (sentence := check(table)) is not None)
+
+
+def shares_as_percent(score: Floats, percent: bool) -> tuple[str, ...]:
+    """Doubt `percent=True` for scores that seem to be shares already.
+
+    Parameters
+    ----------
+    score : array
+        Scores after the division.
+    percent : bool
+        Whether they were divided.
+
+    Returns
+    -------
+    tuple of str
+        One sentence, or none.
+    """
+    if not percent or not np.isfinite(score).any() or (best := float(np.nanmax(score))) > SHARES_IN_PERCENT:
+        return ()
+    return (
+        f"percent=True leaves no score above {best:.2g}: the table seems to hold shares; leave percent out.",
+    )
 
 
 def few_models(table: Table) -> str | None:
