@@ -9,7 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from bayes_sloth.cli.options import Form
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Row = Mapping[str, object]
+
+HUGE: Final = 1e9  # from here on nobody counts digits
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,12 @@ def plain(value: Any) -> Any:
 
 
 def number(value: object) -> str:
-    """Return a number as eyes want it: three decimals, none for counts and large values, "-" for missing.
+    """Return a number as eyes want it: three decimals, a power of ten for huge ones, "-" for none.
 
     Examples
     --------
-    >>> number(0.12345), number(1234.5), number(12), number(None)
-    ('0.123', '1234', '12', '-')
+    >>> number(0.12345), number(1234.5), number(12), number(6.3e21), number(None)
+    ('0.123', '1234', '12', '6.3e+21', '-')
     """
     value = plain(value)
     if value is None or value == "":
@@ -104,6 +106,8 @@ def number(value: object) -> str:
         return "yes" if value else "no"
     if not isinstance(value, float):
         return str(value)
+    if abs(value) >= HUGE:
+        return f"{value:.3g}"
     # From 100 up, decimals are noise; from 10 up a whole float is a count.
     whole = abs(value) >= 100 or (abs(value) >= 10 and value.is_integer())
     return f"{value:.0f}" if whole else f"{value:.3f}"
