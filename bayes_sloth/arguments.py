@@ -38,20 +38,45 @@ def check_whole(owner: str, least: int = 1, /, **given: object) -> None:
     bayes_sloth.errors.InputError: fit: chains is 0: give a whole number from 1 up.
     """
     for name, number in given.items():
-        low = 0 if name == "seed" else least
-        if isinstance(number, bool) or not isinstance(number, numbers.Integral) or int(number) < low:
-            raise InputError(f"{owner}: {name} is {number!r}: give a whole number from {low} up.")
-        if int(number) >= MOST:
-            raise InputError(f"{owner}: {name} is {number!r}: give a whole number below {MOST}.")
+        check_number(f"{owner}: {name}", number, 0 if name == "seed" else least)
 
 
-def check_prob(prob: object) -> None:
+def check_number(told: str, number: object, least: int = 1) -> None:
+    """Refuse what is no whole number, or too small or large to count with.
+
+    Parameters
+    ----------
+    told : str
+        What it is, for the message.
+    number : int
+        As it was given.
+    least : int
+        The smallest that is taken.
+
+    Raises
+    ------
+    InputError
+        Names the value and what would be taken.
+
+    Examples
+    --------
+    >>> check_number("--seed", 0, 0)
+    """
+    if isinstance(number, bool) or not isinstance(number, numbers.Integral) or int(number) < least:
+        raise InputError(f"{told} is {number!r}: give a whole number from {least} up.")
+    if int(number) >= MOST:
+        raise InputError(f"{told} is {number!r}: give a whole number below {MOST}.")
+
+
+def check_prob(prob: object, told: str = "prob") -> None:
     """Refuse what is no probability of an interval.
 
     Parameters
     ----------
     prob : float
         Above 0 and below 1.
+    told : str
+        What it is, for the message.
 
     Raises
     ------
@@ -67,7 +92,7 @@ def check_prob(prob: object) -> None:
     """
     if isinstance(prob, bool) or not isinstance(prob, numbers.Real) or not 0 < float(prob) < 1:
         share = float(prob) / 100 if isinstance(prob, numbers.Real) and 1 < float(prob) < 100 else 0.9
-        raise InputError(f"prob is {prob!r}: give a probability between 0 and 1, such as {share:g}.")
+        raise InputError(f"{told} is {prob!r}: give a probability between 0 and 1, such as {share:g}.")
 
 
 def as_number(

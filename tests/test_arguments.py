@@ -9,11 +9,6 @@ from bayes_sloth.arguments import check_prob, check_whole
 from bayes_sloth.errors import InputError
 
 
-@pytest.mark.parametrize("number", [1, np.int32(7), 2**32 - 1])
-def test_whole_numbers_pass(number: object) -> None:
-    check_whole("fit", draws=number, seed=number)
-
-
 @pytest.mark.parametrize("number", [0, -1, 1.0, True, "4", None, np.float64(4), float("nan")])
 def test_others_are_named(number: object) -> None:
     with pytest.raises(InputError, match=r"^fit: draws is .*: give a whole number from 1 up\.$"):
@@ -31,9 +26,11 @@ def test_a_seed_may_be_zero_and_a_least_is_kept() -> None:
     check_whole("WholeFamilies", least=2, owner=3)  # names of arguments may be its own
 
 
-@pytest.mark.parametrize("prob", [0.5, np.float32(0.9), 1e-9])
-def test_probabilities_pass(prob: object) -> None:
-    check_prob(prob)
+@pytest.mark.parametrize("largest", [2**32 - 1, np.int64(2**32 - 1)])
+def test_the_largest_number_passes_and_the_next_does_not(largest: int) -> None:
+    check_whole("fit", draws=largest, seed=largest)
+    with pytest.raises(InputError, match="below 4294967296"):
+        check_whole("fit", draws=largest + 1)
 
 
 @pytest.mark.parametrize(
@@ -43,3 +40,10 @@ def test_probabilities_pass(prob: object) -> None:
 def test_others_get_a_number_that_would_pass(prob: object, instead: float) -> None:
     with pytest.raises(InputError, match=rf"prob is .*: give a probability .* such as {instead}\.$"):
         check_prob(prob)
+
+
+@pytest.mark.parametrize("prob", [0.5, np.float32(0.9), 1e-9])
+def test_a_probability_passes_and_what_is_over_one_does_not(prob: float) -> None:
+    check_prob(prob)
+    with pytest.raises(InputError, match=r"^--prob is "):
+        check_prob(prob + 1, "--prob")

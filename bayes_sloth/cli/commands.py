@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from bayes_sloth.arguments import check_number, check_prob
 from bayes_sloth.cli import options as opt
 from bayes_sloth.cli.query import Query, query_notes, query_of
 from bayes_sloth.cli.steps import fitted, recalled_or_fitted, table_of
@@ -97,8 +98,8 @@ def forecast(
 ) -> int:
     """Forecast one model's scores; with no options, Llama 3.1 405B Instruct from the packaged table."""
     form, settings = opt.form_of(json, csv), opt.FitSettings(method.value, seed, chains, draws, warmup)
-    opt.check_prob(prob)
-    opt.check_count("--skills", skills)
+    check_prob(prob, "--prob")
+    check_number("--skills", skills)
     table = table_of(scores, percent=percent, denormalise=denormalise, models=models)
     query = query_of(
         table,

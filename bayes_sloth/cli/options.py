@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayes_sloth.arguments import MOST
+from bayes_sloth.arguments import check_number, check_prob
 from bayes_sloth.errors import InputError
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ class FitSettings:
         InputError
             A seed outside 32 bits, or a count below one.
         """
-        check_seed(self.seed)
+        check_number("--seed", self.seed, 0)
         for name in ("chains", "draws", "warmup"):
-            check_count(f"--{name}", getattr(self, name))
+            check_number(f"--{name}", getattr(self, name))
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def spec_of(skills: int, link: Link | None, likelihood: Likelihood | None) -> Mo
     """
     import bayes_sloth as bs
 
-    check_count("--skills", skills)
+    check_number("--skills", skills)
     spec = bs.ModelSpec(skills=skills)
     spec = spec if link is None else replace(spec, link=link.value)
     return spec if likelihood is None else replace(spec, likelihood=likelihood.value)
@@ -214,58 +215,9 @@ def checked(json: bool, csv: bool, prob: float, seed: int = 0) -> Form:
     >>> checked(json=True, csv=False, prob=0.9).value
     'json'
     """
-    check_prob(prob)
-    check_seed(seed)
+    check_prob(prob, "--prob")
+    check_number("--seed", seed, 0)
     return form_of(json, csv)
-
-
-def check_prob(prob: float) -> None:
-    """Refuse a probability outside (0, 1).
-
-    Raises
-    ------
-    InputError
-        With a hint where the number looks like percent.
-
-    Examples
-    --------
-    >>> check_prob(0.9)
-    """
-    if not 0 < prob < 1:
-        hint = f"; for {prob:g} percent give {prob / 100:g}" if 1 < prob < 100 else ", such as 0.9"
-        raise InputError(f"--prob is {prob:g}: give a number between 0 and 1{hint}.")
-
-
-def check_count(option: str, value: int) -> None:
-    """Refuse a count below one.
-
-    Raises
-    ------
-    InputError
-        Names the option and its value.
-
-    Examples
-    --------
-    >>> check_count("--chains", 4)
-    """
-    if value < 1:
-        raise InputError(f"{option} is {value}: give a whole number of at least 1.")
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that is negative or longer than 32 bits.
-
-    Raises
-    ------
-    InputError
-        Names the value and the range.
-
-    Examples
-    --------
-    >>> check_seed(0)
-    """
-    if not 0 <= seed <= MOST - 1:
-        raise InputError(f"--seed is {seed}: give a whole number from 0 to {MOST - 1}.")
 
 
 def pairs_of(texts: list[str], option: str) -> dict[str, float]:
@@ -288,7 +240,7 @@ def pairs_of(texts: list[str], option: str) -> dict[str, float]:
             number = float(value)
         except ValueError:
             equals = ""
-        if not (name and equals):
+        if not (name and equals and math.isfinite(number)):
             raise InputError(f"{option} {text!r}: give a name and a number, such as MMLU=0.7.")
         if name in found:
             raise InputError(f"{option} names {name!r} twice: give each once.")

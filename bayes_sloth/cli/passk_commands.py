@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from bayes_sloth.arguments import check_prob
 from bayes_sloth.cli import options as opt
 from bayes_sloth.cli.commands import app, guarded
 from bayes_sloth.cli.terminal import Sheet, field_columns
@@ -72,7 +73,7 @@ def passk(
     from bayes_sloth.cli.terminal import emit
 
     form, settings = opt.form_of(json, csv), opt.FitSettings("nuts", seed, chains, draws, warmup)
-    opt.check_prob(prob)
+    check_prob(prob, "--prob")
     if (fit is None) == (skills is None):
         raise InputError("skills of the sampled models are needed: give either --fit FIT or --skills FILE.")
     counts = verbs.read_counts(table)
