@@ -135,6 +135,8 @@ WRONG = [
     ({"successes": [-1, 0]}, "row 1: successes is -1"),
     ({"item": ["p", "p"]}, "repeats a model and item"),
     ({"n": [0, 0], "successes": [0, 0]}, "no model was sampled"),
+    ({"item": [None, "q"]}, "row 1: item is empty"),
+    ({"item": ["q ", "q"]}, "repeats a model and item"),
 ]
 
 
@@ -300,6 +302,9 @@ def test_items_that_are_never_solved_bound_the_curve() -> None:
     [
         ({"sampled": ["model 8"]}, "unknown sampled model 'model 8'"),
         ({"new_items": 0}, "new_items is 0"),
+        ({"sampled": ["model 1", "model 1"]}, "'model 1' is asked about twice"),
+        ({"sampled": "model 1"}, "sampled is 'model 1': give a list of names"),
+        ({"sampled": []}, "no model is asked about"),
         ({"models": {"model": ["a"], "skill 1": [0.0]}}, "no column 'skill 2'"),
         ({"models": {"model": ["a"], "skill 1": [0.0], "skill 2": ["?"]}}, "'skill 2' is no number"),
         (
@@ -311,6 +316,25 @@ def test_items_that_are_never_solved_bound_the_curve() -> None:
 def test_wrong_questions_are_refused(asked: dict[str, object], message: str) -> None:
     with pytest.raises(bs.InputError, match=message):
         bs.passk.predict(stand_in(), **asked, seed=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"most": np.inf}, "match: most is inf: give a whole number from 1 up"),
+        ({"most": 10.5}, "match: most is 10.5"),
+        ({"at": 0}, "k is 0: give whole numbers of samples"),
+        ({"at": ["a"]}, r"k is \['a'\]: give whole numbers"),
+        ({"cost": {"small": "a"}}, "match: the cost of small is 'a': give what one sample"),
+        ({"cost": {"nobody": 1.0}}, "unknown model in cost 'nobody'"),
+        ({"cost": [1.0, 2.0]}, "match: cost is a list"),
+        ({"prob": "a"}, "prob is 'a'"),
+    ],
+)
+def test_a_match_that_makes_no_sense_is_refused(options: dict[str, object], message: str) -> None:
+    two = curves(np.full((1, 1, 2, 1), 0.2), ("small", "large"))
+    with pytest.raises(bs.InputError, match=message):
+        bs.passk.match(two, "large", **options)  # type: ignore[arg-type]
 
 
 def test_match_agrees_with_trying_every_number() -> None:
@@ -333,6 +357,23 @@ def test_a_model_equals_itself_and_what_is_out_of_reach_is_said() -> None:
     assert table[table["model"] == "twin"]["median"].tolist() == [1.0, 7.0]
     assert table[table["model"] == "never"]["median"].tolist() == [np.inf] * 2
     assert table[table["model"] == "never"]["reached"].tolist() == [0.0] * 2 and "cost" not in table
+
+
+def test_few_draws_do_not_make_new_skills_sure() -> None:
+    """Skills that the sampled ones say nothing of keep their variance: 4 standard errors of 40 repeats."""
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        own, new = rng.standard_normal((60, 30, 1)), rng.standard_normal((60, 1, 1))
+        found.append(float(moved(new, own, own, np.arange(60)).var()))
+    spread = float(np.std(found)) / np.sqrt(40)
+    # What was learned is what was known: half of the draws' variance is taken for told, and given back twice.
+    assert abs(np.mean(found) - 1.5) < 4 * spread + 0.1
+
+
+def test_other_names_of_counts_are_refused() -> None:
+    with pytest.raises(bs.InputError, match="unknown model 'x': choose from"):
+        made().counts.of(["x"])
 
 
 def test_new_skills_are_conditioned_on_what_was_learned() -> None:

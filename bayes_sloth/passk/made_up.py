@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import pandas as pd
@@ -162,11 +161,14 @@ def _skills(
     source: Posterior | None, models: int | Sequence[str], rng: np.random.Generator
 ) -> tuple[list[str], list[str], Floats]:
     """Return names of models and skills, and the true skills."""
-    if source is not None and not isinstance(models, int | numbers.Integral):
-        found = abilities_of(source, models)
-        return list(models), list(found.skills), found.draws[rng.integers(len(found.draws))]
-    if source is not None or not isinstance(models, numbers.Integral):
+    named = isinstance(models, list | tuple)
+    if named != (source is not None):
         raise InputError("simulate: a fit and the names of some of its models go together: give both.")
-    names = [f"model {number + 1}" for number in range(models)]
+    if source is not None:
+        chosen = cast("Sequence[str]", models)
+        found = abilities_of(source, chosen)
+        return list(chosen), list(found.skills), found.draws[rng.integers(len(found.draws))]
+    count = cast(int, models)
+    names = [f"model {number + 1}" for number in range(count)]
     labels = [f"skill {number + 1}" for number in range(SKILLS)]
-    return names, labels, rng.standard_normal((models, SKILLS))
+    return names, labels, rng.standard_normal((count, SKILLS))

@@ -18,7 +18,7 @@ from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import ACTIVE_PARAMS_B, CHAIN, DRAW, ITEM, MODEL, PARAMS_B
 from bayes_sloth.passk.counts import GRID, K, check_k, pass_at
 from bayes_sloth.passk.item_fits import ItemPosterior
-from bayes_sloth.passk.item_model import TAIL
+from bayes_sloth.passk.item_model import TAIL, counted_logits
 from bayes_sloth.reading import read_models
 from bayes_sloth.summaries import summary_table
 
@@ -242,9 +242,8 @@ def _mode(successes: Floats, n: Floats, logit: Floats, residual: Floats) -> tupl
     """Return the mode of each cell's posterior of its logit, and the standard deviation there."""
     variance = residual**2
     # Between the prior's logit and the counts' own, each by its precision.
-    spread = 1 / (successes + 0.5) + 1 / (n - successes + 0.5)
-    own = np.log(successes + 0.5) - np.log(n - successes + 0.5)
-    x = (own * variance + logit * spread) / (variance + spread)
+    seen, own = map(np.asarray, counted_logits(successes, n))
+    x = (seen * own * variance + logit) / (own * variance + 1)
     for _ in range(NEWTON):
         share = expit(x)
         gradient = successes - n * share - (x - logit) / variance
