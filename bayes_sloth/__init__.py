@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bayes_sloth.calibration import calibrate as calibrate
     from bayes_sloth.checking import check as check
     from bayes_sloth.checks.prior import prior_predictive as prior_predictive
+    from bayes_sloth.comparing import compare as compare
     from bayes_sloth.conditioning import condition as condition
     from bayes_sloth.datasets import load_leaderboard as load_leaderboard
     from bayes_sloth.equivalents import equivalent_flops as equivalent_flops
@@ -58,6 +59,7 @@ _HOMES = {
     "Scores": "scores",
     "calibrate": "calibration",
     "check": "checking",
+    "compare": "comparing",
     "condition": "conditioning",
     "downstream": "scarce",
     "equivalent_flops": "equivalents",

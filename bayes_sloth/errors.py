@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Final
+
+MOST_LISTED: Final = 40  # names: more hide the sentence that they are part of
 
 
 class BayesSlothError(Exception):
@@ -47,4 +50,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     known = list(known)
     close = nearest(name, known)
     hint = f" Did you mean {close!r}?" if close else ""
-    return InputError(f"unknown {kind} {name!r}: choose from {', '.join(known)}.{hint}")
+    rest = f", ... ({len(known)} in all)" if len(known) > MOST_LISTED else ""
+    return InputError(f"unknown {kind} {name!r}: choose from {', '.join(known[:MOST_LISTED])}{rest}.{hint}")

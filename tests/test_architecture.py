@@ -49,7 +49,7 @@ ORDER = (
         "calibration",
     ),
     # what its skills say
-    *("alignment", "summaries", "skill_tables", "skill_draws", "growing", "comparing"),
+    *("alignment", "summaries", "skill_tables", "skill_draws", "growing"),
     "score_curves",
     # judging and using it
     *(
@@ -58,7 +58,7 @@ ORDER = (
         "shelf",
         "evaluation",
         "evaluation_tables",
-        "skill_counts",
+        *("skill_counts", "comparing"),
         *("scarce_tables", "scarce_model"),
         "scarce",
         "equivalent_tables",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bayes_sloth.cli import curve_commands as curve_commands  # each adds its commands to the app
+from bayes_sloth.cli import compare_commands as compare_commands  # each adds its commands to the app
+from bayes_sloth.cli import curve_commands as curve_commands
 from bayes_sloth.cli import measure_commands as measure_commands
 from bayes_sloth.cli import passk_commands as passk_commands
 from bayes_sloth.cli import plan_commands as plan_commands
