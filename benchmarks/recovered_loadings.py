@@ -1,11 +1,13 @@
 """Aligned loadings of simulated tables: how often intervals hold the true ones; and a skill too many.
 
     python benchmarks/recovered_loadings.py [--tables N] [--skills N] [--more N] [--rotation NAME]
-                                            [--method hmc] [--draws N] [--csv FILE]
+                                            [--same-law] [--method hmc] [--draws N] [--csv FILE]
 
 Every table is drawn from the model; its true loadings are rotated by the same criterion as the fit's, on
-their own, and take the order and signs of the fit's reference. `--more 1` fits one skill more than there is:
-then no loading can be compared, and the table says how often the report names a skill to leave out.
+their own, and take the order and signs of the fit's reference. A fit takes each benchmark's typical score
+from the data, and with it where its priors are centred; `--same-law` gives it those that the truth was drawn
+with, so that nothing but the alignment is at stake. `--more 1` fits one skill more than there is: then no
+loading can be compared, and the table says how often the report names a skill to leave out.
 """
 
 from __future__ import annotations
@@ -15,12 +17,15 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 
 import bayes_sloth as bs
+from bayes_sloth import fitting
 from bayes_sloth.alignment import align, order_and_signs
+from bayes_sloth.design import design_of
 from bayes_sloth.simulation import Simulation
 from bayes_sloth.skill_tables import Skills
 
@@ -28,9 +33,21 @@ LEVELS = (0.5, 0.8, 0.9)
 TOO_MANY = "a skill too many"
 
 
-def true_loadings(made: Simulation, found: Skills) -> pd.DataFrame:
-    """Return the true loadings, rotated and standardised as the fit's, in the order of the fit's skills."""
-    loading = made.truth["loading"].values[None]
+def steepness(pivot: np.ndarray, made: Simulation) -> np.ndarray:
+    """Return how steep the true links are at given pivots: the constant k of `links.richards`."""
+    reach, asymmetry = made.truth["reach"].to_numpy(), made.truth["asymmetry"].to_numpy()
+    share = 1 / (1 + np.exp(-pivot))
+    return (1 - share) / (asymmetry * (1 - (share / reach) ** (1 / asymmetry)))
+
+
+def true_loadings(made: Simulation, found: Skills, pivot: np.ndarray) -> pd.DataFrame:
+    """Return the true loadings, rotated and standardised as the fit's, in the order of the fit's skills.
+
+    A logit is one at the benchmark's typical score, the fit's `pivot`: at another place of the same
+    asymmetric curve the same loading is another number.
+    """
+    unit = steepness(made.design.pivot, made) / steepness(pivot, made)
+    loading = (made.truth["loading"].values * unit[:, None])[None]
     covariance = np.cov(made.truth["model_skill"].values.T, bias=True)
     alone = align(loading, np.reshape(covariance, (1, loading.shape[2], -1)), found.rotation).loading[0]
     order, sign = order_and_signs(alone, found.reference.to_numpy())
@@ -42,10 +59,12 @@ def one_table(seed: int, options: argparse.Namespace) -> tuple[dict[str, Any], p
     spec = bs.ModelSpec(skills=options.skills, specific=False)
     made = bs.simulate(spec, families=15, models_per_family=4, benchmarks=10, seed=seed)
     wanted = made.spec if not options.more else replace(spec, skills=options.skills + options.more)
+    design = (lambda *_: made.design) if options.same_law else design_of
     length = {"chains": 2, "draws": options.draws, "warmup": options.draws}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fit = bs.fit(made.scores, wanted, method=options.method, seed=seed, progress=False, **length)
+        with patch.object(fitting, "design_of", design):
+            fit = bs.fit(made.scores, wanted, method=options.method, seed=seed, progress=False, **length)
         found = bs.skills(fit, rotation=options.rotation)
     about = {
         "seed": seed,
@@ -56,16 +75,16 @@ def one_table(seed: int, options: argparse.Namespace) -> tuple[dict[str, Any], p
     }
     if options.more:
         return about, pd.DataFrame()
-    table = beside(made, found, seed)
+    table = beside(made, found, design(made.scores, made.spec.anchors).pivot).assign(seed=seed)
     return about | {"inside": table.groupby("prob")["inside"].mean().round(2).to_dict()}, table
 
 
-def beside(made: Simulation, found: Skills, seed: int) -> pd.DataFrame:
+def beside(made: Simulation, found: Skills, pivot: np.ndarray) -> pd.DataFrame:
     """Return every loading's intervals beside the truth."""
-    truth = true_loadings(made, found).rename_axis("benchmark").reset_index()
+    truth = true_loadings(made, found, pivot).rename_axis("benchmark").reset_index()
     truth = truth.melt("benchmark", var_name="skill", value_name="truth")
     parts = [found.loadings(prob) for prob in LEVELS]
-    table = pd.concat(parts).merge(truth, on=["benchmark", "skill"]).assign(seed=seed)
+    table = pd.concat(parts).merge(truth, on=["benchmark", "skill"])
     return table.assign(inside=table["truth"].between(table["lower"], table["upper"]))
 
 
@@ -82,6 +101,9 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--skills", type=int, default=2, help="of the truth")
     parser.add_argument("--more", type=int, default=0, help="skills that the fit has beyond the truth's")
     parser.add_argument("--rotation", default="geomin")
+    parser.add_argument(
+        "--same-law", action="store_true", help="typical scores of the truth, not of the data"
+    )
     parser.add_argument("--method", default="hmc")
     parser.add_argument("--draws", type=int, default=500, help="a chain, and as many to warm up")
     parser.add_argument("--csv", help="file for every loading beside the truth")
