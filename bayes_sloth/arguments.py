@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Hashable
 from typing import Final
 
 from bayes_sloth.errors import InputError
@@ -93,6 +94,59 @@ def check_prob(prob: object, told: str = "prob") -> None:
     if isinstance(prob, bool) or not isinstance(prob, numbers.Real) or not 0 < float(prob) < 1:
         share = float(prob) / 100 if isinstance(prob, numbers.Real) and 1 < float(prob) < 100 else 0.9
         raise InputError(f"{told} is {prob!r}: give a probability between 0 and 1, such as {share:g}.")
+
+
+def check_scales(owner: str, /, **given: object) -> None:
+    """Refuse numbers of a prior that are none, and scales that are not positive.
+
+    Parameters
+    ----------
+    owner : str
+        Whose they are, for the message.
+    **given : float
+        By name; one that ends in `_mean` may have any sign.
+
+    Raises
+    ------
+    InputError
+        Names the number and what would be taken.
+
+    Examples
+    --------
+    >>> check_scales("Priors", slope_mean=-1.0, slope_sd=0.7)
+    """
+    for name, number in given.items():
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, numbers.Real)
+            or not math.isfinite(float(number))
+        ):
+            raise InputError(f"{owner}: {name} is {number!r}: give a finite number.")
+        if not name.endswith("_mean") and float(number) <= 0:
+            raise InputError(f"{owner}: {name} is {number!r}, not positive: give a scale above 0.")
+
+
+def check_flag(name: str, given: object) -> None:
+    """Refuse what is neither true nor false.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument.
+    given : bool
+        As it was given; 0 and 1 pass.
+
+    Raises
+    ------
+    InputError
+        Names the value and what would be taken.
+
+    Examples
+    --------
+    >>> check_flag("instruct", True)
+    """
+    if not isinstance(given, Hashable) or given not in {0, 1}:
+        raise InputError(f"{name} is {given!r}: give True or False.")
 
 
 def as_number(

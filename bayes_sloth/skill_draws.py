@@ -140,10 +140,9 @@ def _target(
 ) -> tuple[Floats | None, tuple[str, ...] | None]:
     """Return wanted loadings in the fit's order of benchmarks, and names for the skills."""
     if (target is None) == (rotation == "target"):
-        raise InputError(
-            f"rotation {rotation!r} and {'no ' if target is None else 'a '}target do not go together: "
-            "give target= with rotation='target' and with no other."
-        )
+        given = "no" if target is None else "a"
+        words = f"rotation {rotation!r} and {given} target do not go together"
+        raise InputError(f"{words}: give target= with rotation='target' and with no other.")
     if target is None:
         return None, None
     frame: Any = target if isinstance(target, pd.DataFrame) else None
@@ -151,12 +150,15 @@ def _target(
         for name in frame.index:
             if name not in benchmarks:
                 raise unknown_name("benchmark of the target", str(name), benchmarks)
-        wanted = frame.reindex(benchmarks).to_numpy(dtype=float)
-    else:
+        target = frame.reindex(benchmarks)
+    try:
         wanted = np.asarray(target, dtype=float)
-    if wanted.shape != (len(benchmarks), count):
+    except (TypeError, ValueError):
+        raise InputError(f"the target is {target!r}: give a table of numbers.") from None
+    shape = (len(benchmarks), count)
+    if wanted.shape != shape:
         raise InputError(
-            f"the target has shape {wanted.shape}: give {len(benchmarks)} benchmarks and {count} skills."
+            f"the target has shape {wanted.shape}: give {shape[0]} benchmarks and {count} skills."
         )
     if np.isnan(wanted).all(axis=0).any():
         raise InputError("the target leaves a skill wholly free: fix at least one loading of each skill.")

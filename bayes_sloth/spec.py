@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
-from bayes_sloth.arguments import check_whole
+from bayes_sloth.arguments import check_scales, check_whole
 from bayes_sloth.errors import InputError, unknown_name
 
 LINKS: Final = ("richards", "logistic", "spline")
@@ -77,11 +77,8 @@ class Priors:
     moe_shape: float = 2.0
 
     def __post_init__(self) -> None:
-        """Reject scales that are not positive."""
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if entry.name.endswith(("_sd", "_shape")) and not value > 0:
-                raise InputError(f"Priors: {entry.name} is {value!r}, not positive: give a scale above 0.")
+        """Reject what is no number, and scales that are not positive."""
+        check_scales("Priors", **vars(self))
 
     def __repr__(self) -> str:
         """List every number, four to a line."""

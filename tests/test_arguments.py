@@ -1,12 +1,17 @@
-"""Checks of seeds, counts and probabilities: what passes, and the one sentence that what does not gets."""
+"""Checks of what many functions take: what passes, and the one sentence that what does not gets."""
 
 from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
 
-from bayes_sloth.arguments import check_prob, check_whole
+from bayes_sloth.arguments import check_flag, check_prob, check_whole
 from bayes_sloth.errors import InputError
+from bayes_sloth.passk import ItemPriors
+from bayes_sloth.spec import Priors
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.0, True, "4", None, np.float64(4), float("nan")])
@@ -47,3 +52,30 @@ def test_a_probability_passes_and_what_is_over_one_does_not(prob: float) -> None
     check_prob(prob)
     with pytest.raises(InputError, match=r"^--prob is "):
         check_prob(prob + 1, "--prob")
+
+
+@pytest.mark.parametrize("flag", [True, 0, np.bool_(False), np.int64(1)])
+def test_a_flag_passes_and_larger_numbers_do_not(flag: Any) -> None:
+    check_flag("instruct", flag)
+    with pytest.raises(InputError, match=r"^instruct is .*: give True or False\.$"):
+        check_flag("instruct", int(flag) + 2)
+
+
+@pytest.mark.parametrize("word", ["yes", "", None, 0.5, []])
+def test_words_are_no_flags(word: object) -> None:
+    with pytest.raises(InputError, match="give True or False"):
+        check_flag("instruct", word)
+
+
+@pytest.mark.parametrize("made", [Priors, ItemPriors])
+@pytest.mark.parametrize(
+    ("value", "message"), [("wide", "finite"), (None, "finite"), (np.inf, "finite"), (0.0, "above 0")]
+)
+def test_priors_are_finite_and_their_scales_positive(made: Any, value: object, message: str) -> None:
+    """Every scale of every prior; a mean may have any sign."""
+    names = [entry.name for entry in fields(made)]
+    assert made(**{name: -1.0 for name in names if name.endswith("_mean")})
+    for name in names:
+        if value != 0.0 or not name.endswith("_mean"):
+            with pytest.raises(InputError, match=f"{made.__name__}: {name} is .*{message}"):
+                made(**{name: value})

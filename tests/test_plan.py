@@ -218,6 +218,7 @@ def test_nothing_is_refined_where_the_first_size_reaches() -> None:
         ((["MMLU"],), {}, "goals are a list"),
         (("MMLU", 0.5), {"tokens_t": "15"}, "tokens_t is '15': give a number above zero"),
         (("MMLU", 0.5), {"prob": 90}, "prob is 90"),
+        (("MMLU", 0.5), {"instruct": "yes"}, "instruct is 'yes': give True or False"),
         (("MMLU", 0.5), {"kind": "observed"}, "unknown kind 'observed'"),
         (
             ("MMLU", 0.5),
@@ -325,6 +326,7 @@ def test_a_weighted_objective_does_not_depend_on_the_scale_of_weights() -> None:
         (1e23, {}, {}, "no weight above zero"),
         (1e23, "MMLU", {"inference_tokens_t": -3}, "inference_tokens_t is -3"),
         (1e23, "MMLU", {"prob": 0}, "prob is 0"),
+        (1e23, "MMLU", {"instruct": "no"}, "instruct is 'no': give True or False"),
     ],
 )
 def test_a_budget_that_makes_no_sense_is_refused(

