@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 
 # Draws rotated together wait for the slowest of them; a batch is filled up where there are fewer.
 BATCH: Final = 200
+# Draws whose best rotation is sought anew, and from how many starts.
+SOME: Final = 100
+SOME_STARTS: Final = 8
 # Of the largest variance: below it a skill does not vary, and its loadings are no numbers to divide by.
 LEAST_VARIANCE: Final = 1e-12
 KNOWN: Final = (*ROTATIONS, "none")
@@ -39,6 +42,8 @@ class Alignment:
         The loadings that all draws were aligned to.
     congruence : array, dims (draw, skill)
         Tucker's congruence of each draw's loadings with the reference, 1 for equal up to scale.
+    own_congruence : array, dims (some draw, skill)
+        The same of a hundred draws turned to the criterion's best minimum of their own, wherever it is.
     """
 
     to_skills: Floats
@@ -46,6 +51,7 @@ class Alignment:
     correlation: Floats
     reference: Floats
     congruence: Floats
+    own_congruence: Floats
 
 
 def align(loading: Floats, covariance: Floats, rotation: str, target: Floats | None = None) -> Alignment:
@@ -103,7 +109,9 @@ def align(loading: Floats, covariance: Floats, rotation: str, target: Floats | N
     rotated = white @ np.swapaxes(np.linalg.inv(turn), 1, 2)
     correlation = np.swapaxes(turn, 1, 2) @ turn
     to_skills = np.linalg.inv(root) @ turn
-    return Alignment(to_skills, rotated, correlation, reference, congruence(rotated, reference))
+    alike = congruence(rotated, reference)
+    own = _own_congruence(white, reference, rotation) if _has_minima(rotation, white) else alike
+    return Alignment(to_skills, rotated, correlation, reference, alike, own)
 
 
 def principal_loadings(white: Floats) -> Floats:
@@ -189,7 +197,8 @@ def _as_fitted(loading: Floats, covariance: Floats) -> Alignment:
     reference = scaled.mean(axis=0)
     correlation = covariance / (spread[:, :, None] * spread[:, None, :])
     to_skills = np.eye(spread.shape[1]) / spread[:, None, :]
-    return Alignment(to_skills, scaled, correlation, reference, congruence(scaled, reference))
+    alike = congruence(scaled, reference)
+    return Alignment(to_skills, scaled, correlation, reference, alike, alike)
 
 
 def _roots(covariance: Floats) -> Floats:
@@ -230,6 +239,24 @@ def _rotate_batch(white: jax.Array, start: jax.Array, rotation: str, target: jax
     turns: jax.Array = jax.vmap(lambda loading, begin: rotate(loading, begin, rotation, target)[0])(
         white, start
     )
+    return turns
+
+
+def _has_minima(rotation: str, white: Floats) -> bool:
+    """Return whether a criterion may have several minima: one skill has none, and a target says which."""
+    return rotation != "target" and white.shape[2] > 1
+
+
+def _own_congruence(white: Floats, reference: Floats, rotation: str) -> Floats:
+    """Return how like the reference draws are that are rotated with no regard to it."""
+    chosen = white[np.linspace(0, len(white) - 1, SOME).astype(int)]
+    own = np.asarray(_best_batch(chosen, rotation))
+    return congruence(chosen @ np.swapaxes(np.linalg.inv(_matched(chosen, own, reference)), 1, 2), reference)
+
+
+@partial(jax.jit, static_argnames="rotation")
+def _best_batch(white: jax.Array, rotation: str) -> jax.Array:
+    turns: jax.Array = jax.vmap(lambda loading: best_rotation(loading, rotation, starts=SOME_STARTS))(white)
     return turns
 
 

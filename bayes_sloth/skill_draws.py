@@ -20,16 +20,13 @@ from bayes_sloth.lines import lines_in
 from bayes_sloth.names import BENCHMARK, CHAIN, COVARIATE, DRAW, FAMILY, INSTRUCT, MODEL, SKILL
 from bayes_sloth.observation import misfit_variance
 from bayes_sloth.posterior import Posterior
+from bayes_sloth.skill_doubts import doubts
 from bayes_sloth.skill_tables import OTHER, PART, Skills, labelled_reference, part_names, skill_names
 
 Floats = NDArray[np.float64]
 
 # Lorenzo-Seva and ten Berge (2006): factors alike from 0.85, equal from 0.95.
 ALIKE: Final = 0.85
-OFTEN: Final = 0.9  # share of the draws that have to be alike
-RHAT: Final = 1.02
-# Skills that tell nine tenths of each other's variance are one.
-SAME: Final = 0.95
 PARTS: Final = " or ".join(part_names(()))  # what is no skill
 FEWEST: Final = 8  # draws a chain that an R-hat can be told from
 
@@ -106,7 +103,7 @@ def skills(
     )
     data = _dataset(posterior, found, centred, labels)
     alignment = _alignment_table(found, data, labels)
-    findings = tuple(_findings(alignment, data, posterior.draws))
+    findings = tuple(doubts(alignment, data, posterior.draws))
     for finding in findings:
         warnings.warn(finding, FitWarning, stacklevel=2)
     reference = labelled_reference(found.reference, benchmarks, labels)
@@ -252,51 +249,8 @@ def _alignment_table(found: Alignment, data: xr.Dataset, names: tuple[str, ...])
             SKILL: list(names),
             "congruence": np.median(found.congruence, axis=0),
             "alike": (found.congruence >= ALIKE).mean(axis=0),
+            "simplest": (found.own_congruence >= ALIKE).mean(axis=0),
             "r_hat": r_hat,
             "ess_bulk": ess,
         }
     )
-
-
-def _findings(alignment: pd.DataFrame, data: xr.Dataset, draws: int) -> list[str]:
-    """Return in words which skills are not to be read."""
-    if draws == 1:
-        return ["a point estimate: intervals of skills are missing; fit with method='hmc' to have them."]
-    loose, apart = alignment["alike"] < OFTEN, alignment["r_hat"] > RHAT
-    found = [
-        f"skill {row.skill!r} is not identified (its loadings are alike in {row.alike:.0%} of draws, "
-        f"{OFTEN:.0%} wanted): do not read it, or fix what skills mean with rotation='target'."
-        for row in alignment[loose].itertuples()
-    ]
-    found += [
-        f"chains disagree on skill {row.skill!r} (R-hat {row.r_hat:.3f} after alignment): fit again with "
-        "twice the draws and warmup before reading it."
-        for row in alignment[apart].itertuples()
-    ]
-    return [*found, *_empty(data), *_same(data)]
-
-
-def _empty(data: xr.Dataset) -> list[str]:
-    """Say which skills no benchmark asks for, or one alone."""
-    fewer = f"fit with skills={data.sizes[SKILL] - 1}" if data.sizes[SKILL] > 1 else "do not read it"
-    found = []
-    for name in map(str, data[SKILL].values):
-        ends = data["loading"].sel({SKILL: name}).quantile([0.05, 0.95], (CHAIN, DRAW)).values
-        asked = data[BENCHMARK].values[(ends[0] > 0) | (ends[1] < 0)].astype(str)
-        if data.sizes[BENCHMARK] > 1 and len(asked) < 2:
-            who = (
-                f"one benchmark alone asks for ({asked[0]})" if len(asked) else "no benchmark surely asks for"
-            )
-            found.append(f"skill {name!r} is one that {who}: there may be a skill too many; {fewer}.")
-    return found
-
-
-def _same(data: xr.Dataset) -> list[str]:
-    """Say which skills are one and the same."""
-    median = np.abs(data["correlation"].median((CHAIN, DRAW)).values)
-    names = [str(name) for name in data[SKILL].values]
-    return [
-        f"skills {names[a]!r} and {names[b]!r} are one (correlation {median[a, b]:.2f} over models): "
-        f"there is a skill too many; fit with skills={len(names) - 1}."
-        for a, b in np.argwhere(np.triu(median > SAME, 1))
-    ]

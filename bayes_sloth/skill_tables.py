@@ -37,7 +37,8 @@ class Skills:
         (benchmark, part), shares of each benchmark's variance; `to_skills` (fitted_skill, skill).
     alignment : DataFrame
         Columns skill, congruence (median over draws of Tucker's congruence with the reference), alike (share
-        of draws whose congruence is at least 0.85), r_hat and ess_bulk (worst over the skill's loadings).
+        of draws whose congruence is at least 0.85), simplest (share of draws for which no other rotation is
+        better by the criterion), r_hat and ess_bulk (worst over the skill's loadings).
     reference : DataFrame
         The loadings that draws were aligned to, a row a benchmark.
     rotation : str

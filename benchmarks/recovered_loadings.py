@@ -26,18 +26,12 @@ import bayes_sloth as bs
 from bayes_sloth import fitting
 from bayes_sloth.alignment import align, order_and_signs
 from bayes_sloth.design import design_of
+from bayes_sloth.links import steepness
 from bayes_sloth.simulation import Simulation
 from bayes_sloth.skill_tables import Skills
 
 LEVELS = (0.5, 0.8, 0.9)
 TOO_MANY = "a skill too many"
-
-
-def steepness(pivot: np.ndarray, made: Simulation) -> np.ndarray:
-    """Return how steep the true links are at given pivots: the constant k of `links.richards`."""
-    reach, asymmetry = made.truth["reach"].to_numpy(), made.truth["asymmetry"].to_numpy()
-    share = 1 / (1 + np.exp(-pivot))
-    return (1 - share) / (asymmetry * (1 - (share / reach) ** (1 / asymmetry)))
 
 
 def true_loadings(made: Simulation, found: Skills, pivot: np.ndarray) -> pd.DataFrame:
@@ -46,8 +40,9 @@ def true_loadings(made: Simulation, found: Skills, pivot: np.ndarray) -> pd.Data
     A logit is one at the benchmark's typical score, the fit's `pivot`: at another place of the same
     asymmetric curve the same loading is another number.
     """
-    unit = steepness(made.design.pivot, made) / steepness(pivot, made)
-    loading = (made.truth["loading"].values * unit[:, None])[None]
+    reach, asymmetry = made.truth["reach"].to_numpy(), made.truth["asymmetry"].to_numpy()
+    unit = steepness(made.design.pivot, reach, asymmetry) / steepness(pivot, reach, asymmetry)
+    loading = (made.truth["loading"].values * np.asarray(unit)[:, None])[None]
     covariance = np.cov(made.truth["model_skill"].values.T, bias=True)
     alone = align(loading, np.reshape(covariance, (1, loading.shape[2], -1)), found.rotation).loading[0]
     order, sign = order_and_signs(alone, found.reference.to_numpy())
@@ -113,6 +108,8 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Fit the tables and print their coverage."""
     options = options_of()
+    if options.more and options.same_law:
+        raise SystemExit("a skill more than the truth's is another law: give --more or --same-law")
     facts, tables = [], []
     for seed in range(options.tables):
         about, table = one_table(seed, options)

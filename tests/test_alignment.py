@@ -90,6 +90,17 @@ def test_products_are_the_same_under_every_rotation(rotation: str) -> None:
     np.testing.assert_allclose(product, draws @ np.swapaxes(draws, 1, 2), atol=1e-8)
 
 
+@pytest.mark.parametrize(("middle", "told"), [(False, True), (True, False)])
+def test_a_rotation_that_another_is_as_simple_as_is_told(middle: bool, told: bool) -> None:
+    """Benchmarks on two axes have one simple structure; on three axes of the plane, any two of these."""
+    angles = np.radians([0.0, 60.0, 120.0] if middle else [0.0, 90.0, 90.0])
+    plane = np.repeat(np.column_stack([np.cos(angles), np.sin(angles)]), 4, axis=0)
+    noise = 0.05 * np.random.default_rng(0).normal(size=(400, *plane.shape))
+    found = align(plane + noise, np.stack([np.eye(2)] * 400), "geomin")
+    simplest = (found.own_congruence > 0.85).all(axis=1).mean()
+    assert simplest > 0.99 if told else simplest < 0.8
+
+
 def test_a_skill_that_is_not_there_is_not_alike_over_draws() -> None:
     """Three skills where the table has two: the third is noise, and draws do not agree on it."""
     loading = truth(4).copy()

@@ -49,7 +49,7 @@ ORDER = (
         "calibration",
     ),
     # what its skills say
-    *("alignment", "summaries", "skill_tables", "skill_draws", "growing"),
+    *("alignment", "summaries", "skill_tables", "skill_doubts", "skill_draws", "growing"),
     "score_curves",
     # judging and using it
     *(

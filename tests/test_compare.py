@@ -6,6 +6,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from fits import BENCHMARKS, laplace_fit, with_groups
+from scipy import stats
 from typer.testing import CliRunner
 
 import bayes_sloth as bs
 from bayes_sloth import comparing
+from bayes_sloth.alignment import congruence
 from bayes_sloth.cli import app
+from bayes_sloth.comparing.skills import _by_chance
+from bayes_sloth.expectation import pivots
 from bayes_sloth.skill_counts import compare_skill_counts
 from bayes_sloth.skill_tables import Skills
 
@@ -58,8 +63,8 @@ def turned_over() -> bs.Posterior:
             lambda: comparing.compare_families(found(), *FAMILIES, prob=0.5),
         ),
         (
-            lambda: bs.compare(found(), found("varimax")),
-            lambda: comparing.compare_loadings(found(), found("varimax")),
+            lambda: bs.compare(found(), found(), prob=0.8),
+            lambda: comparing.compare_loadings(found(), found(), prob=0.8),
         ),
         (
             lambda: bs.compare({"a": laplace_fit(), "b": laplace_fit()}, progress=False),
@@ -107,6 +112,77 @@ def test_fits_of_different_numbers_of_skills_are_refused() -> None:
         bs.compare(laplace_fit(), with_groups(laplace_fit(), posterior=one))
 
 
+def slope_constant(pivot: np.ndarray, reach: np.ndarray, asymmetry: np.ndarray) -> np.ndarray:
+    """Return k of Richards' curve in plain NumPy."""
+    share = 1 / (1 + np.exp(-pivot))
+    return np.asarray((1 - share) / asymmetry / (1 - (share / reach) ** (1 / asymmetry)))
+
+
+def at_other_typical_scores() -> bs.Posterior:
+    """Return the same curves of the same skills, told at other typical scores: the lower half is not seen."""
+    fit = laplace_fit()
+    posterior = fit.data["posterior"].dataset.copy(deep=True)
+    seen = fit.data["observed_data"].dataset.copy(deep=True)
+    seen["score"] = seen["score"].where(seen["score"] >= seen["score"].median("model"))
+    changed = with_groups(fit, observed_data=seen)
+    shape = posterior["reach"].values, posterior["asymmetry"].values
+    unit = slope_constant(pivots(fit.data), *shape) / slope_constant(pivots(changed.data), *shape)
+    posterior["loading"].values *= unit[..., None]
+    return with_groups(changed, posterior=posterior)
+
+
+@pytest.mark.filterwarnings("ignore::bayes_sloth.FitWarning")
+def test_loadings_are_compared_at_the_same_scores() -> None:
+    """A fit whose typical scores lie elsewhere on the same curves differs by draws' noise alone."""
+    elsewhere = bs.skills(at_other_typical_scores(), rotation="none")
+    mine, theirs = found("none"), elsewhere
+    apart = comparing.compare_loadings(mine, theirs)
+    alone = comparing.compare_loadings(mine, mine)
+    np.testing.assert_allclose(
+        apart[["median", "lower", "upper"]], alone[["median", "lower", "upper"]], atol=1e-9
+    )
+    raw = mine.data["loading"].median(("chain", "draw")) - theirs.data["loading"].median(("chain", "draw"))
+    assert abs(raw).max() > 0.01  # and the numbers as they stand differ
+
+
+def test_unrelated_loadings_seldom_pass_what_chance_reaches() -> None:
+    """Of 200 pairs one in twenty at most passes, but for a false-alarm rate of 1 in 1,000; real kin do."""
+    rng, passed = np.random.default_rng(0), 0
+    for _ in range(200):
+        mine, theirs = rng.normal(0.7, 0.6, (2, 12, 1))
+        passed += int(congruence(theirs[None], mine)[0, 0] > _by_chance(theirs, mine)[0])
+    assert passed <= stats.binom.isf(1e-3, 200, 0.05)
+    kin = mine + 0.1 * rng.normal(size=mine.shape)
+    assert congruence(kin[None], mine)[0, 0] > _by_chance(kin, mine)[0]
+
+
+def spoiled(**changes: Any) -> Skills:
+    """Return the skills of a fit that differs in its settings."""
+    fit = replace(laplace_fit(), spec=replace(laplace_fit().spec, **changes))
+    return replace(found(), posterior=fit)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: found("varimax"), "rotated by geomin and varimax: rotate both alike"),
+        (lambda: spoiled(link="logistic"), "the links richards and logistic: fit both with the same"),
+        (
+            lambda: replace(found(), reference=found().reference.iloc[:2]),
+            "share 2 benchmarks: 2 skills are told alike by 3 or more",
+        ),
+    ],
+)
+def test_loadings_that_mean_different_things_are_refused(other: Callable[[], Skills], message: str) -> None:
+    with pytest.raises(bs.InputError, match=message):
+        bs.compare(found(), other())
+
+
+def test_floors_are_named_one_by_one() -> None:
+    with pytest.raises(bs.InputError, match=r"floors is 0\.25: give one for every benchmark"):
+        bs.compare(prediction(), *MODELS, floors=0.25)
+
+
 # --- the command -------------------------------------------------------------------------------------------
 
 
@@ -134,13 +210,17 @@ def test_the_command_compares_families(saved: Path, forced: tuple[str, ...]) -> 
     code, shown, _ = run(saved, *FAMILIES, "--json", *forced)
     told, wanted = json.loads(shown), bs.compare(found(), *FAMILIES)
     assert code == 1 and told["fit"]["status"] == "not_trusted"
+    assert told["findings"] == list(found().findings)
     assert pd.DataFrame(told["families"])["better"].tolist() == pytest.approx(wanted["better"].tolist())
 
 
 def test_the_command_compares_fits(saved: Path) -> None:
     code, shown, said = run(saved, saved)
     assert code == 1 and said == ""
-    assert shown.startswith("loadings of") and "congruence" in shown and "NOT to be trusted" in shown
+    assert shown.startswith("loadings of") and "congruence" in shown
+    assert shown.count("fit: NOT to be trusted") == 2  # the verdict on either
+    told = json.loads(run(saved, saved, "--json")[1])
+    assert told["other_fit"]["status"] == told["fit"]["status"] == "not_trusted"
 
 
 @pytest.mark.parametrize(
@@ -151,6 +231,7 @@ def test_the_command_compares_fits(saved: Path) -> None:
         (("llama-3-8b", "falcon-7b", "--families"), "unknown family 'llama-3-8b'"),
         (("a", "b", "c"), "3 names: give two models, two families, or one other fit"),
         (("nothere.nc",), "there is no file nothere.nc"),
+        (("llama-3-8b",), "'llama-3-8b' is one name: give a second one"),
     ],
 )
 def test_the_command_says_what_it_wants(saved: Path, names: tuple[str, ...], message: str) -> None:

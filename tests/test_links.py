@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracles import link as oracle
 
-from bayes_sloth.links import Link, logistic, richards
+from bayes_sloth.links import Link, logistic, richards, steepness
 
 PIVOTS = jnp.array([-2.0, 0.0, 1.5])
 GRID = jnp.linspace(-9.0, 9.0, 181)[:, None]
@@ -88,3 +88,17 @@ def test_shape_changes_only_the_ends() -> None:
     )
     assert low[0] != pytest.approx(low[1], rel=0.1)
     assert 1 - high[0] != pytest.approx(1 - high[1], rel=0.1)
+
+
+@pytest.mark.parametrize(("asymmetry", "reach"), [(0.5, 0.95), (1.0, 0.9), (2.0, 1.0)])
+def test_a_curve_told_at_another_pivot_is_as_steep_as_steepness_says(asymmetry: float, reach: float) -> None:
+    """The predictors of the same shares at two pivots lie on a line of slope k(p) / k(q)."""
+    one, fine = jnp.ones(1), jnp.linspace(-8.0, 8.0, 20_001)[:, None]
+    shape = reach * one, asymmetry * one
+    eta = np.linspace(-1.5, 1.0, 20)
+    share = np.asarray(richards(jnp.asarray(eta)[:, None], -0.5 * one, *shape))[:, 0]
+    there = np.interp(share, np.asarray(richards(fine, 0.6 * one, *shape))[:, 0], np.asarray(fine)[:, 0])
+    slope, constant = np.polyfit(eta, there, 1)
+    np.testing.assert_allclose(there, slope * eta + constant, atol=1e-5)
+    ratio = steepness(-0.5 * one, *shape) / steepness(0.6 * one, *shape)
+    assert slope == pytest.approx(float(ratio[0]), abs=1e-5)

@@ -17,7 +17,7 @@ from bayes_sloth import comparing, growing
 from bayes_sloth.expectation import expected_scores
 from bayes_sloth.plots import skills as plots
 from bayes_sloth.skill_counts import compare_skill_counts
-from bayes_sloth.skill_draws import _findings
+from bayes_sloth.skill_doubts import doubts
 from bayes_sloth.skill_tables import Skills, matched_pairs, skill_names
 from bayes_sloth.summaries import ranks
 
@@ -188,16 +188,19 @@ def test_a_duplicated_skill_and_an_empty_one_are_reported() -> None:
     skills = found()
     first, second = skills.names
     same = skills.data["correlation"].copy(data=np.full(skills.data["correlation"].shape, 0.99))
-    words = _findings(skills.alignment, skills.data.assign(correlation=same), 1600)
+    words = doubts(skills.alignment, skills.data.assign(correlation=same), 1600)
     assert any("are one (correlation 0.99" in word and "skills=1" in word for word in words)
     loading = skills.data["loading"].copy(deep=True)
     loading.loc[{"skill": second}] = np.random.default_rng(0).normal(size=loading.sel(skill=second).shape)
-    words = _findings(skills.alignment, skills.data.assign(loading=loading), 1600)
+    words = doubts(skills.alignment, skills.data.assign(loading=loading), 1600)
     assert any(f"{second!r} is one that no benchmark" in word for word in words)
     loose = skills.alignment.assign(alike=[1.0, 0.5], r_hat=[1.5, 1.0])
-    words = _findings(loose, skills.data, 1600)
+    words = doubts(loose, skills.data, 1600)
     assert any(f"skill {second!r} is not identified" in word for word in words)
     assert any(f"chains disagree on skill {first!r}" in word for word in words)
+    unsure = skills.alignment.assign(simplest=[0.7, 1.0])
+    words = [word for word in doubts(unsure, skills.data, 1600) if "several readings" in word]
+    assert len(words) == 1 and repr(first) in words[0] and "30% of draws" in words[0]
 
 
 @pytest.mark.parametrize(

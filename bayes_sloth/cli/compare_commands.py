@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +12,12 @@ import typer
 from bayes_sloth.cli import options as opt
 from bayes_sloth.cli.commands import FitFile, app, guarded
 from bayes_sloth.cli.curve_commands import frame_sheet
-from bayes_sloth.cli.verdicts import with_verdict
+from bayes_sloth.cli.verdicts import report_facts, verdict_lines, with_verdict
 from bayes_sloth.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from bayes_sloth.cli.terminal import Sheet
+    from bayes_sloth.errors import FitStatus
     from bayes_sloth.posterior import Posterior
 
 Others = Annotated[
@@ -48,29 +49,51 @@ def compare(
         raise InputError(f"{len(others)} names: give two models, two families, or one other fit.")
     posterior = bs.load(fit)
     if len(others) == 1:
-        other = bs.load(Path(others[0]))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", bs.FitWarning)  # congruence says how alike the skills are
-            found = bs.compare(posterior, other, prob=prob)
-        above = f"loadings of {fit} less those of {others[0]}, {prob:.0%} intervals"
-        emit(with_verdict(frame_sheet("loadings", found, above), posterior.report), form)
-        return max(int(posterior.report.status), int(other.report.status))
-    what, found = _of_one_fit(posterior, others, families, prob, seed)
-    above = f"{others[0]} less {others[1]}, {prob:.0%} intervals"
-    emit(with_verdict(frame_sheet(what, found, above, hidden=SAME), posterior.report), form)
-    return int(posterior.report.status)
+        sheet, status = _of_two_fits(posterior, _other_fit(posterior, others[0]), (str(fit), others[0]), prob)
+    else:
+        sheet, status = _of_one_fit(posterior, others, families, prob, seed), posterior.report.status
+    emit(with_verdict(sheet, posterior.report), form)
+    return int(status)
 
 
-def _of_one_fit(
-    posterior: Posterior, names: list[str], families: bool, prob: float, seed: int
-) -> tuple[str, pd.DataFrame]:
-    """Return what is compared, and the table."""
+def _other_fit(posterior: Posterior, name: str) -> Posterior:
+    """Load the other fit; one name of a model or family is half of what is wanted."""
+    import bayes_sloth as bs
+
+    if name in (*posterior.scores.models, *posterior.scores.families):
+        raise InputError(f"{name!r} is one name: give a second one to compare it with.")
+    return bs.load(Path(name))
+
+
+def _of_two_fits(
+    posterior: Posterior, other: Posterior, names: tuple[str, str], prob: float
+) -> tuple[Sheet, FitStatus]:
+    """Return how the loadings differ, and the worse of the two fits' verdicts."""
+    import bayes_sloth as bs
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", bs.FitWarning)
+        found = bs.compare(posterior, other, prob=prob)
+    sheet = frame_sheet(
+        "loadings", found, f"loadings of {names[0]} less those of {names[1]}, {prob:.0%} intervals"
+    )
+    facts = {"findings": [str(w.message) for w in said], "other_fit": report_facts(other.report)}
+    below = (*(str(w.message) for w in said), f"{names[1]}:", *verdict_lines(other.report), f"{names[0]}:")
+    return replace(sheet, facts=facts, below=below), max(posterior.report.status, other.report.status)
+
+
+def _of_one_fit(posterior: Posterior, names: list[str], families: bool, prob: float, seed: int) -> Sheet:
+    """Return how two models or families of one fit differ, and what not to read."""
     import bayes_sloth as bs
 
     scores = posterior.scores
+    above = f"{names[0]} less {names[1]}, {prob:.0%} intervals"
     if not families and all(name in scores.models for name in names):
         prediction = bs.predict(posterior, scores.select(models=list(dict.fromkeys(names))), seed=seed)
-        return "models", bs.compare(prediction, *names, prob=prob)
+        found = bs.compare(prediction, *names, prob=prob)
+        sheet = frame_sheet("models", found, f"models {above}, of a new run of each", hidden=SAME)
+        both = all(name in scores.families for name in names)
+        return replace(sheet, below=("these are families too: --families compares those",) * both)
     known = scores.families if families else (*scores.models, *scores.families)
     for name in names:
         if name not in known:
@@ -78,5 +101,7 @@ def _of_one_fit(
     if not all(name in scores.families for name in names):
         raise InputError(f"{names[0]} and {names[1]}: give two models or two families, not one of each.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", bs.FitWarning)  # `bayes-sloth skills` says what not to read
-        return "families", bs.compare(bs.skills(posterior), *names, prob=prob)
+        warnings.simplefilter("ignore", bs.FitWarning)  # told below
+        skills = bs.skills(posterior)
+    sheet = frame_sheet("families", bs.compare(skills, *names, prob=prob), f"families {above}", hidden=SAME)
+    return replace(sheet, facts={"findings": list(skills.findings)}, below=skills.findings)

@@ -84,6 +84,6 @@ def _alike(fit: Posterior, other: Posterior) -> tuple[Skills, Skills]:
     """Return the skills of two fits, the second's as near to the first's as draws can be turned."""
     found = skills(fit)
     shared = [name for name in found.reference.index if name in other.scores.benchmarks]
-    if len(found.names) != len(other.data["posterior"]["skill"]) or len(shared) < len(found.names):
+    if len(found.names) != len(other.data["posterior"]["skill"]) or len(shared) <= len(found.names):
         return found, skills(other)  # which cannot be compared, and `compare_loadings` says why
     return found, skills(other, rotation="target", target=found.reference.loc[shared])

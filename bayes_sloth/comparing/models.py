@@ -31,8 +31,9 @@ def compare_models(
 ) -> pd.DataFrame:
     r"""Return by how much one model beats another on every benchmark and on average, and how likely.
 
-    Both are of the same draws, so what is uncertain for both alike (a benchmark's ceiling, a family's
-    efficiency) does not blur the difference.
+    Forecasts are of a new run, also for models of the fitted table: their own scores count by what the fit
+    made of them. Both are of the same draws, so what is uncertain for both alike (a benchmark's ceiling, a
+    family's efficiency) does not blur the difference.
 
     Parameters
     ----------
@@ -130,6 +131,8 @@ def compare_with_truth(
 
 
 def _floors(floors: Mapping[str, float], draws: xr.DataArray) -> xr.DataArray:
+    if not isinstance(floors, Mapping):
+        raise InputError(f"floors is {floors!r}: give one for every benchmark, such as {{'MMLU': 0.25}}.")
     names = [str(name) for name in draws[BENCHMARK].values]
     missing = [name for name in names if name not in floors]
     if missing:
