@@ -28,6 +28,7 @@ from bayes_sloth.alignment import align, order_and_signs
 from bayes_sloth.design import design_of
 from bayes_sloth.links import steepness
 from bayes_sloth.simulation import Simulation
+from bayes_sloth.skill_doubts import OFTEN
 from bayes_sloth.skill_tables import Skills
 
 LEVELS = (0.5, 0.8, 0.9)
@@ -65,6 +66,7 @@ def one_table(seed: int, options: argparse.Namespace) -> tuple[dict[str, Any], p
         "seed": seed,
         "status": fit.report.status.name.lower(),
         "alike": round(float(found.alignment["alike"].min()), 3),
+        "simplest": round(float(found.alignment["simplest"].min()), 3),
         "r_hat": round(float(found.alignment["r_hat"].max()), 4),
         "too many": any(TOO_MANY in finding for finding in found.findings),
     }
@@ -121,7 +123,7 @@ def main() -> None:
     if options.more:
         return
     every = pd.concat(tables)
-    sure = told.loc[told["alike"] >= 0.9, "seed"]
+    sure = told.loc[told[["alike", "simplest"]].min(axis=1) >= OFTEN, "seed"]
     for title, part in (("all", every), ("every skill identified", every[every["seed"].isin(sure)])):
         if len(part):
             print(title, coverage(part).round(3).to_string(), sep="\n")
