@@ -118,7 +118,8 @@ def told(name: str, table: pd.DataFrame, parts: Parts) -> None:
     print(f"\n{labels[0]} ({len(parts[0])} models) less {labels[1]} ({len(parts[1])} models)")
     print(f"the fits: {table['first'].iloc[0]}, {table['second'].iloc[0]}")
     skills = table.groupby("skill", sort=False)
-    shown = skills.agg(congruence=("congruence", "first"), differ=("differs", "mean"))
+    alike = {name: (name, "first") for name in ("congruence", "by_chance")}
+    shown = skills.agg(**alike, differ=("differs", "mean"))
     print(shown.round(2).to_string())
     largest = table.reindex(table["median"].abs().sort_values(ascending=False).index).head(LARGEST)
     columns = ["benchmark", "skill", "median", "lower", "upper", "differs"]
