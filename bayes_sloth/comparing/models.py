@@ -61,8 +61,9 @@ def compare_models(
 
     Examples
     --------
+    >>> import numpy as np
     >>> values = np.array([[0.6, 0.5], [0.7, 0.5]]).reshape(1, 2, 2, 1)
-    >>> draws = xr.DataArray(values, dims=(CHAIN, DRAW, MODEL, BENCHMARK))
+    >>> draws = xr.DataArray(values, dims=("chain", "draw", MODEL, BENCHMARK))
     >>> data = draws.assign_coords({MODEL: ["a", "b"], BENCHMARK: ["MMLU"]}).to_dataset(name="score")
     >>> compare_models(Prediction(data), "a", "b")["better"].tolist()
     [1.0, 1.0]
