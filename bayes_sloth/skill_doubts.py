@@ -35,10 +35,12 @@ def doubts(alignment: pd.DataFrame, data: xr.Dataset, draws: int) -> list[str]:
     """
     if draws == 1:
         return ["a point estimate: intervals of skills are missing; fit with method='hmc' to have them."]
+    fewer = max(len(alignment) - 1, 1)
     loose, apart = alignment["alike"] < OFTEN, alignment["r_hat"] > RHAT
     found = [
         f"skill {row.skill!r} is not identified (its loadings are alike in {row.alike:.0%} of draws, "
-        f"{OFTEN:.0%} wanted): do not read it, or fix what skills mean with rotation='target'."
+        f"{OFTEN:.0%} wanted): do not read it. There may be a skill too many: fit with skills={fewer}, or "
+        "fix what skills mean with rotation='target'."
         for row in alignment[loose].itertuples()
     ]
     found += [
