@@ -116,14 +116,10 @@ def check_scales(owner: str, /, **given: object) -> None:
     >>> check_scales("Priors", slope_mean=-1.0, slope_sd=0.7)
     """
     for name, number in given.items():
-        if (
-            isinstance(number, bool)
-            or not isinstance(number, numbers.Real)
-            or not math.isfinite(float(number))
-        ):
-            raise InputError(f"{owner}: {name} is {number!r}: give a finite number.")
-        if not name.endswith("_mean") and float(number) <= 0:
-            raise InputError(f"{owner}: {name} is {number!r}, not positive: give a scale above 0.")
+        if name.endswith("_mean"):
+            as_number(f"{owner}: {name}", number, "a finite number")
+        else:
+            as_number(f"{owner}: {name}", number, "a finite scale above 0", above=0.0)
 
 
 def check_flag(name: str, given: object) -> None:
