@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, M
 from bayes_sloth.spec import ModelSpec
 
 Floats = NDArray[np.float64]
+
+MOST_DRAWS: Final = 1000  # at a time: JAX has copies of what it is given
 
 
 def pivots(tree: xr.DataTree) -> Floats:
@@ -62,11 +64,11 @@ class ExpectedByBenchmark:
         posterior = self.tree["posterior"].dataset
         pivot, line = pivots(self.tree), line_of_models(self.tree)
         names = [n for n in ("model_skill", "specific", *BenchmarkCurve._fields) if n in posterior]
-        skill = {"model_skill": jnp.asarray(_flat(posterior["model_skill"]))}
+        skill = {"model_skill": _flat(posterior["model_skill"])}
         shape = posterior.sizes[CHAIN], posterior.sizes[DRAW], posterior.sizes[MODEL]
         for j in range(pivot.size):
             own = {n: _flat(posterior[n].isel({BENCHMARK: [j]})) for n in names if n not in skill}
-            yield np.asarray(_column(skill | own, line, pivot[[j]], self.spec.link)).reshape(shape)
+            yield _column(skill | own, line, pivot[[j]], self.spec.link).reshape(shape)
 
 
 def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> Floats:
@@ -91,9 +93,20 @@ def expected_scores(tree: xr.DataTree, spec: ModelSpec) -> Floats:
     return found
 
 
-@partial(jax.jit, static_argnames="link")
-def _column(draws: dict[str, jax.Array], line: jax.Array, pivot: jax.Array, link: str) -> jax.Array:
+def _column(draws: dict[str, Floats], line: NDArray[np.int64], pivot: Floats, link: str) -> Floats:
     """Return the expected scores on a single benchmark, dims (draw, model)."""
+    count, models = draws["model_skill"].shape[:2]
+    found, step = np.empty((count, models)), min(MOST_DRAWS, count)
+    # The last draws once more where there are too few left: one program serves all.
+    for start in (min(first, count - step) for first in range(0, count, step)):
+        some = {name: value[start : start + step] for name, value in draws.items()}
+        found[start : start + step] = _some_of_column(some, line, pivot, link)
+    return found
+
+
+@partial(jax.jit, static_argnames="link")
+def _some_of_column(draws: dict[str, jax.Array], line: jax.Array, pivot: jax.Array, link: str) -> jax.Array:
+    """Return the expected scores on a single benchmark in some draws, dims (draw, model)."""
 
     def one(draw: dict[str, jax.Array]) -> jax.Array:
         expected: jax.Array = scores_at(draw, line, pivot, link)[1]

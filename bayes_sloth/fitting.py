@@ -140,7 +140,7 @@ def fit(
         status, messages = _judged(tree, expected, modes, method)
         if found.interrupted:
             messages = (interruption(found, draws, kept), *messages)
-            settings |= {"draws": found.vectors.shape[1], "draws_asked": int(draws)}
+            settings |= {"draws": found.draws, "draws_asked": int(draws)}
         report = FitReport(
             method=method,
             seed=int(seed),
@@ -221,18 +221,16 @@ def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
 
 def _without_sampling(modes: Modes, method: str, *, chains: int, draws: int, seed: int) -> Chains:
     if method == "map":
-        return Chains(modes.space, modes.vectors[None, :1], {})
+        return Chains(modes.space, [[modes.vectors[:1]]], draws=1)
     vectors = around_mode(modes, draws=chains * draws, seed=seed)
-    return Chains(modes.space, vectors.reshape(chains, draws, -1), {})
+    return Chains(modes.space, [[part] for part in np.split(np.asarray(vectors), chains)], draws)
 
 
 def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
-    chains, draws, size = found.vectors.shape
-    flat = found.space.quantities(found.vectors.reshape(-1, size), found.space.reported)
-    values = {name: value.reshape(chains, draws, *value.shape[1:]) for name, value in flat.items()}
+    values = found.named()
     coords = {
-        CHAIN: np.arange(chains),
-        DRAW: np.arange(draws),
+        CHAIN: np.arange(len(found.blocks)),
+        DRAW: np.arange(found.draws),
         MODEL: list(scores.models),
         BENCHMARK: list(scores.benchmarks),
         FAMILY: list(scores.families),

@@ -95,7 +95,7 @@ class Blocked:
         together = jnp.concatenate(list(self.places.values()))
         # Every place that is in no block, in order.
         self.places["rest"] = jnp.setdiff1d(jnp.arange(size), together, size=size - together.size)
-        self._units = _units(space, places)
+        self._units = units_of(space)
         self._order = jnp.argsort(jnp.concatenate(list(self.places.values())))
 
     @property
@@ -118,15 +118,25 @@ class Blocked:
         return self.space.potential(self.flat(blocks))
 
 
-def _units(space: Space, places: dict[str, Values]) -> Values:
+def units_of(space: Space) -> Values:
     """Return the sampler's unit of each parameter, dims (parameter): 1, less for lower ends.
 
     NumPyro draws estimated variances towards a thousandth, which is more than the variance of the lower end
     of a benchmark with many scores: steps would have to be a few times shorter.
+
+    Parameters
+    ----------
+    space : Space
+        The parameters.
+
+    Returns
+    -------
+    array, dims (parameter)
+        In unconstrained units.
     """
     scores = jnp.asarray(space.design.observed).sum(0)
     lower = space.spec.priors.lower_sd / jnp.sqrt(1 + scores / AS_PRIOR)
-    return jnp.ones(space.size).at[places["lower"]].set(lower)
+    return space.flat(space.named(jnp.ones(space.size)) | {"lower": lower})
 
 
 def _dense(space: Space, places: dict[str, Values]) -> Blocks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_sloth.checkpoints import Checkpoint
+from bayes_sloth.kernels import units_of
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
@@ -21,7 +22,7 @@ from bayes_sloth.transitions import Program, Taken
 
 Values = Any
 
-SPREAD: Final = 0.05  # of the chains' starts around the mode, in unconstrained units
+SPREAD: Final = 0.05  # of the chains' starts around the mode, in the sampler's units
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,10 @@ class Chains:
     ----------
     space : Space
         The parameters.
-    vectors : array, dims (chain, draw, parameter)
-        Flat draws.
+    blocks : list of lists of arrays, dims (draw, parameter)
+        Flat draws of every chain, as they came.
+    draws : int
+        Of every chain.
     statistics : dict of arrays, dims (chain, draw)
         By ArviZ's names.
     interrupted : bool
@@ -41,9 +44,30 @@ class Chains:
     """
 
     space: Space
-    vectors: Values
-    statistics: dict[str, Values]
+    blocks: list[list[Values]]
+    draws: int
+    statistics: dict[str, Values] = field(default_factory=dict)
     interrupted: bool = False
+
+    @property
+    def vectors(self) -> NDArray[Any]:
+        """All flat draws, dims (chain, draw, parameter)."""
+        return np.stack([np.concatenate(chain) for chain in self.blocks])
+
+    def named(self) -> dict[str, NDArray[Any]]:
+        """Return what a posterior reports, dims (chain, draw, ...); the flat draws are gone then.
+
+        Returns
+        -------
+        dict of arrays
+            By name. A large table's draws fit in memory once, not twice.
+        """
+        flat = self.space.quantities_of(
+            (chain.pop(0) for chain in self.blocks for _ in range(len(chain))),
+            len(self.blocks) * self.draws,
+            self.space.reported,
+        )
+        return {name: v.reshape(len(self.blocks), self.draws, *v.shape[1:]) for name, v in flat.items()}
 
 
 def prepare() -> None:
@@ -74,7 +98,7 @@ def starts(space: Space, narrow: Space, mode: Values, chains: int, key: jax.Arra
     for name, value in narrow.fixed.items():
         whole[name] = jnp.log(value) if name in GROUP_SCALES else value
     center = space.flat(whole)
-    return center + SPREAD * jax.random.normal(key, (chains, center.size))
+    return center + SPREAD * units_of(space) * jax.random.normal(key, (chains, center.size))
 
 
 def run_chains(
@@ -129,28 +153,30 @@ def run_chains(
     least = min(batch.drawn for batch in batches)
     if not least:
         raise KeyboardInterrupt(_nothing_kept(checkpoint))
-    taken = Taken(*_collected(batches, least))
-    statistics = {name: value for name, value in taken._asdict().items() if name != "vectors"}
+    statistics = {
+        name: np.concatenate([_column(batch, place)[:, :least] for batch in batches])
+        for place, name in enumerate(Taken._fields)
+        if name != "vectors"
+    }
     if method == "nuts":
         statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] / thin + 1)).astype(int)
-    return Chains(space, taken.vectors, statistics, least < draws)
+    blocks = [chain for batch in batches for chain in _chains(batch, least)]
+    return Chains(space, blocks, least, statistics, least < draws)
 
 
-def _collected(batches: list[Batch], draws: int) -> list[NDArray[Any]]:
-    """Return the first draws of all chains, and take them from the batches: memory holds them once."""
-    chains = sum(batch.chains for batch in batches)
-    found = [np.empty((chains, draws, *one.shape[2:]), one.dtype) for one in batches[0].rows[0]]
-    first = 0
-    for batch in batches:
-        done = 0
-        while batch.rows:
-            parts = batch.rows.pop(0)
-            for whole, part in zip(found, parts, strict=True):
-                kept = part[:, : draws - done]
-                whole[first : first + batch.chains, done : done + kept.shape[1]] = kept
-            done = min(done + parts[0].shape[1], draws)
-        first += batch.chains
-    return found
+def _column(batch: Batch, place: int) -> NDArray[Any]:
+    """Return a column of what was taken, dims (chain, draw, ...)."""
+    return np.concatenate([row[place] for row in batch.rows], axis=1)
+
+
+def _chains(batch: Batch, draws: int) -> list[list[NDArray[Any]]]:
+    """Return the first flat draws of every chain of a batch, which lets go of them."""
+    blocks: list[NDArray[Any]] = []
+    while batch.rows:
+        vectors = batch.rows.pop(0)[0][:, :draws]
+        blocks.append(vectors)
+        draws -= vectors.shape[1]
+    return [[block[chain] for block in blocks] for chain in range(batch.chains)]
 
 
 def interruption(found: Chains, draws: int, checkpoint: Checkpoint) -> str:
@@ -173,7 +199,7 @@ def interruption(found: Chains, draws: int, checkpoint: Checkpoint) -> str:
     again = "fit again for the rest"
     if checkpoint.folder is not None:
         again = f"the same call goes on from {checkpoint.folder}"
-    return f"interrupted: {found.vectors.shape[1]} of {draws} draws of every chain are here; {again}."
+    return f"interrupted: {found.draws} of {draws} draws of every chain are here; {again}."
 
 
 def _nothing_kept(checkpoint: Checkpoint) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -23,8 +23,8 @@ from bayes_sloth.spec import ModelSpec
 
 Values = Any
 
-# Draws turned into quantities at a time: enough to keep the cores busy, few enough for memory.
-BATCH: Final = 50
+# Draws turned into quantities at a time: as many as a chain brings at a time.
+BATCH: Final = 25
 # Prior draws whose average starts an optimiser: their noise is far below the spread of the starts.
 PRIOR_DRAWS: Final = 64
 
@@ -114,17 +114,43 @@ class Space:
         dict of arrays, dims (draw, ...)
             By site name.
         """
+        rows = np.asarray(vectors)
+        return self.quantities_of([rows], len(rows), names)
+
+    def quantities_of(
+        self, blocks: Iterable[Values], count: int, names: Collection[str] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return sampled and derived quantities of vectors that come in blocks, none of which is kept.
+
+        Parameters
+        ----------
+        blocks : iterable of arrays, dims (draw, parameter)
+            Flat draws.
+        count : int
+            How many there are in all.
+        names : collection of str, optional
+            Which quantities; all where None.
+
+        Returns
+        -------
+        dict of arrays, dims (draw, ...)
+            By site name.
+        """
 
         def some(rows: Values) -> dict[str, Values]:
             found = jax.vmap(self._sites)(rows)
             return {name: value for name, value in found.items() if names is None or name in names}
 
-        rows, program = np.asarray(vectors), jax.jit(some)
-        step = min(BATCH, len(rows))
-        shapes = jax.eval_shape(some, rows[:1])
-        found = {name: np.empty((len(rows), *s.shape[1:]), s.dtype) for name, s in shapes.items()}
-        # The last vectors once more where there are too few left: one program serves all.
-        for start in (min(first, len(rows) - step) for first in range(0, len(rows), step)):
-            for name, value in program(rows[start : start + step]).items():
-                found[name][start : start + step] = value
+        program, step = jax.jit(some), min(BATCH, count)
+        shapes = jax.eval_shape(some, jnp.zeros((1, self.size)))
+        found = {name: np.empty((count, *s.shape[1:]), s.dtype) for name, s in shapes.items()}
+        done = 0
+        for block in blocks:
+            for first in range(0, len(block), step):
+                rows = block[first : first + step]
+                # The last vector again where there are too few: one program serves all.
+                filled = np.pad(rows, ((0, step - len(rows)), (0, 0)), mode="edge")
+                for name, value in program(filled).items():
+                    found[name][done : done + len(rows)] = value[: len(rows)]
+                done += len(rows)
         return found

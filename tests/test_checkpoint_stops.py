@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pytest
 from fits import SPEC, compiled_quickly, table
 from walks import CHAINS, walk
@@ -134,7 +133,7 @@ def test_without_a_checkpoint_nothing_goes_on() -> None:
     assert sampling._nothing_kept(Checkpoint()) == (
         "interrupted during warm-up: nothing is kept; with checkpoint=path it would have been."
     )
-    chains = sampling.Chains(None, np.zeros((4, 50, 3)), {}, interrupted=True)  # type: ignore[arg-type]
+    chains = sampling.Chains(None, [], draws=50, interrupted=True)  # type: ignore[arg-type]
     assert sampling.interruption(chains, 100, Checkpoint()) == (
         "interrupted: 50 of 100 draws of every chain are here; fit again for the rest."
     )

@@ -11,10 +11,12 @@ from fits import CHAINS, DRAWS, SPEC, WARMUP, compiled_quickly, hmc_fit, map_fit
 from oracles import plain_table
 
 import bayes_sloth as bs
+from bayes_sloth import sampling
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitWarning
-from bayes_sloth.kernels import MOST_STEPS
+from bayes_sloth.kernels import AS_PRIOR, MOST_STEPS
 from bayes_sloth.modes import Modes, held
+from bayes_sloth.running import Batch
 from bayes_sloth.sampling import SPREAD, Chains, prepare, run_chains, starts
 from bayes_sloth.space import Space
 from bayes_sloth.transitions import BLOCK, advanced, begun
@@ -65,6 +67,27 @@ def test_the_seed_decides_and_chains_differ_from_each_other() -> None:
     assert (np.ptp(found, axis=1) > 0).all()  # every chain moves
     np.testing.assert_array_equal(sampled().vectors, found)
     assert not (sampled(seed=1).vectors == found).any()
+
+
+def test_named_quantities_are_those_of_the_flat_draws_which_are_let_go() -> None:
+    """By chain and draw, those of an interrupted run too: the first ones of every chain."""
+    chains = sampled(draws=2 * BLOCK)
+    flat = chains.vectors
+    wanted = chains.space.quantities(flat.reshape(-1, chains.space.size))["model_skill"]
+    found = chains.named()
+    np.testing.assert_allclose(found["model_skill"], wanted.reshape(found["model_skill"].shape), rtol=1e-12)
+    assert found["model_skill"].shape[:2] == (2, 2 * BLOCK)
+    assert chains.blocks == [[], []]
+
+
+def test_a_chain_that_is_ahead_gives_the_draws_that_all_have() -> None:
+    rows = [(np.arange(24.0).reshape(2, 4, 3),), (np.arange(24.0, 36).reshape(2, 2, 3),)]
+    whole = np.concatenate([row[0] for row in rows], axis=1)
+    for draws in (3, 4, 5, 6):
+        batch = Batch(0, 2, None, rows=list(rows))  # type: ignore[arg-type]
+        found = np.stack([np.concatenate(chain) for chain in sampling._chains(batch, draws)])
+        np.testing.assert_array_equal(found, whole[:, :draws])
+        assert not batch.rows
 
 
 def test_a_longer_run_begins_as_a_shorter_one() -> None:
@@ -122,6 +145,9 @@ def test_chains_start_around_the_mode_with_scales_at_their_medians() -> None:
     slope = np.asarray(held_space.named(best)["slope"])
     np.testing.assert_allclose(np.asarray(named["slope"]).mean(0), slope, atol=5 * SPREAD / 50**0.5)
     np.testing.assert_allclose(np.asarray(found).std(0).mean(), SPREAD, rtol=0.05)
+    # Many scores leave less of a lower end unknown than a start may depart from it by in other parameters.
+    unit = spec.priors.lower_sd / np.sqrt(1 + design.observed.sum(0) / AS_PRIOR)
+    np.testing.assert_allclose(np.asarray(named["lower"]).std(0), SPREAD * unit, rtol=0.5)
 
 
 def test_preparing_switches_to_64_bits_and_nothing_else() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -113,3 +114,16 @@ def test_quantities_of_many_draws_are_those_of_few(monkeypatch: pytest.MonkeyPat
     assert {"model_skill", "tail", "specific"} <= set(apart) and "loading_free" not in apart
     for name, value in apart.items():
         np.testing.assert_allclose(value, together[name], rtol=1e-9, atol=1e-12)
+
+
+def test_quantities_of_blocks_are_those_of_all_draws_at_once() -> None:
+    """Whatever their lengths: longer than what is computed at a time, shorter, empty."""
+    rows = jnp.stack([near_start(narrow(), seed) for seed in range(3)])[jnp.arange(60) % 3]
+    cuts = (0, 7, 7, 40, 59, 60)
+    blocks = (rows[first:last] for first, last in pairwise(cuts))
+    found = narrow().quantities_of(blocks, 60, ("model_skill", "loading"))
+    assert set(found) == {"model_skill", "loading"}
+    for name, value in narrow().quantities(rows).items():
+        if name in found:
+            np.testing.assert_allclose(found[name], value, rtol=1e-9, atol=1e-12)
+            assert (np.diff(found[name][:3], axis=0) != 0).any()
