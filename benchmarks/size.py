@@ -1,17 +1,19 @@
 """What a fit costs by the size of its table: seconds for an effective draw, and memory.
 
     [BAYES_SLOTH_PAPER_DATA=folder] python benchmarks/size.py [--only 100x12,...] [--chains N] [--warmup N]
-                                      [--draws N] [--quick] [--csv FILE] [--picture FILE]
+                                      [--draws N] [--seed N] [--one-step] [--quick] [--csv FILE]
+                                      [--picture FILE]
 
 Tables of 3,000 models in families of five, on 12 and on 60 benchmarks, are drawn from the model with half of
 the scores missing; the smaller tables are the first models of these. `authors` is the authors' table with
 every benchmark and subtask of at least 20 scores. Each is fitted by the default method in a process of its
-own with an empty compilation cache. Every trajectory is kept, as small tables do by default: effective draws
-of all tables compare. Seconds of gradients and of effective draws are of one core: leapfrog steps, and all
+own with an empty compilation cache; fits of more than 1,500 parameters keep every second trajectory, as they
+do by default. Seconds of gradients and of effective draws are of one core: leapfrog steps, and all
 that goes with them, of all chains after the warm-up. Effective draws are the median over the expected scores
 of 200 observed cells, the same in every run. Memory is the largest that the process ever held, compilation
-included. The slopes are those of log seconds on log observed scores over the simulated tables. `--quick` fits
-100x12 alone, with tiny chains.
+included. The slopes are those of log seconds on log observed scores over the simulated tables. `--one-step`
+is for the memory of long runs, which does not depend on how far trajectories go: they take a single step
+each, and no time or effective draw means anything. `--quick` fits 100x12 alone, with tiny chains.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ import pandas as pd
 from paper import BENCHMARKS, SIZE, TOKENS, paper_folder, paper_table
 
 import bayes_sloth as bs
-from bayes_sloth import fitting, running, sampling
+from bayes_sloth import fitting, kernels, running, sampling
 from bayes_sloth.caching import MIN_COMPILE_SECONDS
 from bayes_sloth.design import design_of
 from bayes_sloth.diagnostics import diagnose
@@ -51,7 +53,7 @@ FAMILY_SIZE = 5
 MISSING = 0.5
 LEAST_SCORES = 20  # of a benchmark of the authors' table: fewer say nothing of it
 METADATA = ("date", SIZE, TOKENS, "FLOPs (1E21)")
-LENGTH = {"chains": 4, "warmup": 100, "draws": 100}
+LENGTH = {"chains": 2, "warmup": 500, "draws": 100}
 QUICK = {"chains": 2, "warmup": 20, "draws": 20}
 CELLS = 200
 MOST_SLOPE = 1.2  # of log seconds on log scores: the most that is wanted
@@ -160,7 +162,7 @@ def peak() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def fitted(name: str, place: Path, length: dict[str, int]) -> dict[str, Any]:
+def fitted(name: str, place: Path, length: dict[str, int], seed: int) -> dict[str, Any]:
     """Fit a pickled table in this process and return what it cost."""
     scores: bs.Scores = pickle.loads(place.read_bytes())
     meter = Meter()
@@ -170,7 +172,7 @@ def fitted(name: str, place: Path, length: dict[str, int]) -> dict[str, Any]:
     begun = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bs.FitWarning)  # chains this short never agree
-        fit = bs.fit(scores, seed=0, progress=False, **length)
+        fit = bs.fit(scores, seed=seed, progress=False, **length)
     seconds = time.perf_counter() - begun
     memory = peak()  # before anything below
     found, steps = effective(fit), fit.data["sample_stats"]["n_steps"]
@@ -194,9 +196,8 @@ def fitted(name: str, place: Path, length: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def measured(name: str, length: dict[str, int]) -> dict[str, Any]:
+def measured(name: str, settings: list[str]) -> dict[str, Any]:
     """Make a table and fit it, in a process of its own each: making one takes memory too."""
-    settings = [word for part, value in length.items() for word in (f"--{part}", str(value))]
     with tempfile.TemporaryDirectory() as folder:
         cache = {
             "JAX_COMPILATION_CACHE_DIR": folder,
@@ -251,6 +252,10 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", help=f"tables, joined by commas: {', '.join((*SIZES, AUTHORS))}, or others")
     for name, usual in LENGTH.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
+    parser.add_argument("--seed", type=int, default=0, help="of tables and fits")
+    parser.add_argument(
+        "--one-step", action="store_true", help="trajectories of one step: memory alone counts"
+    )
     parser.add_argument("--quick", action="store_true", help="one small table, tiny chains")
     parser.add_argument("--csv", type=Path, help="file for the table")
     parser.add_argument("--picture", type=Path, help="file for the picture")
@@ -273,15 +278,18 @@ def main() -> None:
     options = options_of()
     length = QUICK if options.quick else {name: getattr(options, name) for name in LENGTH}
     if options.make:
-        options.make.write_bytes(pickle.dumps(scores_of(options.only)))
+        options.make.write_bytes(pickle.dumps(scores_of(options.only, options.seed)))
         return
     if options.fit:
-        sampling.MANY = sys.maxsize  # every trajectory is a draw, whatever the size of the table
-        print(json.dumps(fitted(options.only, options.fit, length)))
+        if options.one_step:
+            kernels.MOST_STEPS = (1, 1)
+        print(json.dumps(fitted(options.only, options.fit, length, options.seed)))
         return
+    settings = [word for part, value in length.items() for word in (f"--{part}", str(value))]
+    settings += ["--seed", str(options.seed), *(["--one-step"] if options.one_step else [])]
     rows: list[dict[str, Any]] = []
     for name in names_of(options):
-        rows.append(measured(name, length))
+        rows.append(measured(name, settings))
         shown = {key: float(f"{v:.3g}") if isinstance(v, float) else v for key, v in rows[-1].items()}
         print(pd.DataFrame([shown]).to_string(index=False, header=len(rows) == 1), flush=True)
         if options.csv:  # after every table: the large ones take long
