@@ -88,6 +88,22 @@ def test_fits_are_rotated_alike_before_their_loadings_are_compared() -> None:
     assert set(table["skill"]) == set(found().names)
 
 
+def with_one_odd_benchmark() -> bs.Posterior:
+    """Return the same fit, but for one benchmark's loadings, which pull a criterion's rotation elsewhere."""
+    posterior = laplace_fit().data["posterior"].dataset.copy(deep=True)
+    posterior["loading"].values[..., 0, :] += (0.5, -0.5)
+    return with_groups(laplace_fit(), posterior=posterior)
+
+
+@pytest.mark.filterwarnings("ignore::bayes_sloth.FitWarning")
+def test_the_second_fit_is_turned_towards_the_first() -> None:
+    """Nearer than a criterion, which one benchmark pulls elsewhere, brings the two."""
+    odd = with_one_odd_benchmark()
+    turned = bs.compare(laplace_fit(), odd)
+    apart = comparing.compare_loadings(found(), bs.skills(odd))
+    assert turned["congruence"].mean() > apart["congruence"].mean() + 0.05
+
+
 @pytest.mark.parametrize(
     "given",
     [
