@@ -22,8 +22,10 @@ LENGTH: Final = 4.0
 SHORTEST, LONGEST = 0.4, 1.6
 # Steps are jittered too, downwards: a chain in a narrow place gets out with the smaller ones.
 SMALLEST: Final = 0.7
-# While the metric is still being found, steps are short and long trajectories are lost labour.
-MOST_STEPS: Final = (64, 512)
+# While no metric is known steps are short and long trajectories are lost labour; then those of a large table
+# must be long, or the metric is that of chains on their way.
+MOST_STEPS: Final = (64, 256, 512)
+EARLY: Final = 0.3  # of the warm-up
 ACCEPTANCE: Final = 0.8
 # Trees of this target are half as deep as at the usual 0.8 and leave as many effective draws.
 ACCEPTANCE_OF_TREES: Final = 0.7
@@ -60,7 +62,7 @@ class Trajectories(infer.HMC):  # type: ignore[misc]
         adapted = state.adapt_state.step_size
         step = adapted * jax.random.uniform(step_key, minval=SMALLEST, maxval=1.0)
         length = LENGTH * jax.random.uniform(length_key, minval=SHORTEST, maxval=LONGEST)
-        length = jnp.minimum(length, jnp.where(state.i < self._warmup, *MOST_STEPS) * step)
+        length = jnp.minimum(length, self._most_steps(state.i) * step)
         moved = super().sample(
             state._replace(
                 rng_key=key, trajectory_length=length, adapt_state=state.adapt_state._replace(step_size=step)
@@ -72,6 +74,11 @@ class Trajectories(infer.HMC):  # type: ignore[misc]
         return moved._replace(
             trajectory_length=LENGTH, adapt_state=moved.adapt_state._replace(step_size=step)
         )
+
+    def _most_steps(self, draw: Values) -> Values:
+        """Return the most steps of a trajectory, by how many were before it."""
+        stages = jnp.array([EARLY * self._warmup, self._warmup])
+        return jnp.array(MOST_STEPS)[jnp.searchsorted(stages, draw, side="right")]
 
 
 class Blocked:

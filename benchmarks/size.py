@@ -282,7 +282,7 @@ def main() -> None:
         return
     if options.fit:
         if options.one_step:
-            kernels.MOST_STEPS = (1, 1)
+            kernels.MOST_STEPS = (1, 1, 1)
         print(json.dumps(fitted(options.only, options.fit, length, options.seed)))
         return
     settings = [word for part, value in length.items() for word in (f"--{part}", str(value))]
