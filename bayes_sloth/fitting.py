@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import jax
@@ -21,7 +22,7 @@ from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, Inpu
 from bayes_sloth.expectation import ExpectedByBenchmark
 from bayes_sloth.identify import anchors_of, check_anchors, measured_enough, telling_anchors
 from bayes_sloth.kernels import SAMPLED
-from bayes_sloth.modes import Modes, around_mode, find_modes
+from bayes_sloth.modes import Modes, around_mode, find_modes, firm
 from bayes_sloth.names import (
     BENCHMARK,
     CHAIN,
@@ -164,12 +165,13 @@ def _settled(
     spec = _resolved(asked, scores)
     if known := kept.modes():
         return thawed_modes(known, scores, spec)
-    modes = _modes(scores, spec, seed, progress)
+    sought = partial(_modes, scores, seed=seed, progress=progress, start=method in SAMPLED)
+    modes = sought(spec)
     # Anchors decide how well chains mix, not what a mode forecasts.
     if asked.anchors is None and method != "map":
         better = _better_anchors(modes, scores)
         if set(better) != set(spec.anchors or ()):
-            modes = _modes(scores, replace(spec, anchors=better), seed, progress)
+            modes = sought(replace(spec, anchors=better))
     kept.keep_modes(frozen_modes(modes))
     return modes
 
@@ -202,11 +204,13 @@ def _resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:
     return replace(spec, anchors=anchors)
 
 
-def _modes(scores: Scores, spec: ModelSpec, seed: int, progress: bool) -> Modes:
-    modes = find_modes(design_of(scores, spec.anchors or ()), spec, seed=seed, progress=progress)
+def _modes(scores: Scores, spec: ModelSpec, *, seed: int, progress: bool, start: bool) -> Modes:
+    """Return modes of a model, of a firmer one where they are only the start of chains."""
+    sought = firm(scores.observed, spec) if start else spec
+    modes = find_modes(design_of(scores, spec.anchors or ()), sought, seed=seed, progress=progress)
     if not np.isfinite(modes.losses[0]):
         raise FitError("no start has a finite posterior density: check the priors for extreme values.")
-    return modes
+    return replace(modes, space=replace(modes.space, spec=spec))
 
 
 def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:

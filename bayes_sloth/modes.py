@@ -10,6 +10,7 @@ from typing import Any, Final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 from numpyro import optim
 from tqdm.auto import tqdm
 
@@ -26,8 +27,10 @@ SPREAD: Final = (
 STEPS: Final = 1500  # the loss changes by less than 0.1 after about 1,200
 ROUNDS: Final = 10  # of the progress bar
 RATE: Final = 0.05  # first step of Adam, in unconstrained units; falls to nothing along a cosine
-# Scores of a benchmark from which its curve is held the more firmly, the more there are.
+# Scores of the median benchmark from which `firm` holds all curves, the more firmly the more there are.
 MANY_SCORES: Final = 200
+# What shapes a curve: its ends, its asymmetry, the bends of a spline.
+_OF_CURVES: Final = ("lower_sd", "reach_sd", "asymmetry_sd", "bend_sd")
 # Modes further apart than this in log density are different modes, not noise of the optimiser.
 SAME_MODE: Final = 2.0
 
@@ -43,7 +46,7 @@ class Modes:
     vectors : array, dims (start, parameter)
         Flat parameters, best first.
     losses : array, dims (start)
-        Minus their log density where they were sought, up to a constant.
+        Minus their log density where they were sought, up to a constant; see `firm`.
     """
 
     space: Space
@@ -97,16 +100,17 @@ def held(design: Design, spec: ModelSpec) -> dict[str, Values]:
     return fixed
 
 
-def firm(design: Design, spec: ModelSpec) -> ModelSpec:
-    """Return the model whose modes are sought: many scores weigh no more against priors than 200 do.
+def firm(observed: NDArray[np.bool_], spec: ModelSpec) -> ModelSpec:
+    """Return the model whose modes chains start at: many scores weigh no more against priors than 200 do.
 
     A mode has no departures, so that thousands of scores that do depart would bend curves far out of their
-    priors to make up for it, and chains that start there would take thousands of draws to find back.
+    priors to make up for it, and chains that start there would take thousands of draws to find back. A mode
+    that is an answer by itself is that of the model as it was asked for.
 
     Parameters
     ----------
-    design : Design
-        The table.
+    observed : array of bool, dims (model, benchmark)
+        Which scores there are.
     spec : ModelSpec
         The model.
 
@@ -114,11 +118,17 @@ def firm(design: Design, spec: ModelSpec) -> ModelSpec:
     -------
     ModelSpec
         The same where the median benchmark has no more than 200 scores.
+
+    Examples
+    --------
+    >>> firm(np.ones((800, 3), bool), ModelSpec()).priors.reach_sd / ModelSpec().priors.reach_sd
+    0.5
     """
-    scores = max(float(np.median(np.asarray(design.observed).sum(0))), 1.0)
+    scores = max(float(np.median(observed.sum(0))), 1.0)
     priors, share = spec.priors, min(1.0, math.sqrt(MANY_SCORES / scores))
-    scaled = {name: share * getattr(priors, name) for name in ("lower_sd", "asymmetry_sd", "reach_sd")}
-    return replace(spec, priors=replace(priors, **scaled))
+    return replace(
+        spec, priors=replace(priors, **{name: share * getattr(priors, name) for name in _OF_CURVES})
+    )
 
 
 def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) -> Modes:
@@ -140,13 +150,13 @@ def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) ->
     Modes
         Best first.
     """
-    space = Space(design, firm(design, spec), held(design, spec))
+    space = Space(design, spec, held(design, spec))
     state = _begun(space, jax.random.key(seed))
     rounds = jax.jit(partial(_stepped, space, STEPS // ROUNDS))
     for _ in tqdm(range(ROUNDS), desc="finding modes", disable=not progress, leave=False):
         state = jax.block_until_ready(rounds(state))  # type: ignore[no-untyped-call]
     vectors, losses = jax.jit(partial(_sorted, space))(state)
-    return Modes(replace(space, spec=spec), vectors, np.asarray(losses))
+    return Modes(space, vectors, np.asarray(losses))
 
 
 def climb(space: Space, key: jax.Array) -> tuple[Values, Values]:

@@ -49,18 +49,18 @@ class Chains:
     statistics: dict[str, Values] = field(default_factory=dict)
     interrupted: bool = False
 
-    @property
-    def vectors(self) -> NDArray[Any]:
-        """All flat draws, dims (chain, draw, parameter)."""
-        return np.stack([np.concatenate(chain) for chain in self.blocks])
-
     def named(self) -> dict[str, NDArray[Any]]:
-        """Return what a posterior reports, dims (chain, draw, ...); the flat draws are gone then.
+        """Return what a posterior reports, and let go of the flat draws: memory holds a large table's once.
 
         Returns
         -------
-        dict of arrays
-            By name. A large table's draws fit in memory once, not twice.
+        dict of arrays, dims (chain, draw, ...)
+            By name.
+
+        Raises
+        ------
+        ValueError
+            If the draws have been let go before.
         """
         flat = self.space.quantities_of(
             (chain.pop(0) for chain in self.blocks for _ in range(len(chain))),
@@ -171,12 +171,13 @@ def _column(batch: Batch, place: int) -> NDArray[Any]:
 
 def _chains(batch: Batch, draws: int) -> list[list[NDArray[Any]]]:
     """Return the first flat draws of every chain of a batch, which lets go of them."""
-    blocks: list[NDArray[Any]] = []
+    found: list[list[NDArray[Any]]] = [[] for _ in range(batch.chains)]
     while batch.rows:
         vectors = batch.rows.pop(0)[0][:, :draws]
-        blocks.append(vectors)
+        for chain, part in zip(found, vectors, strict=True):
+            chain.append(part.copy())  # of its own, to be let go of by itself
         draws -= vectors.shape[1]
-    return [[block[chain] for block in blocks] for chain in range(batch.chains)]
+    return found
 
 
 def interruption(found: Chains, draws: int, checkpoint: Checkpoint) -> str:

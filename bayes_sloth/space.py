@@ -23,7 +23,8 @@ from bayes_sloth.spec import ModelSpec
 
 Values = Any
 
-# Draws turned into quantities at a time: as many as a chain brings at a time.
+# Draws turned into quantities at a time. Chains bring as many at a time: where a run was interrupted and
+# resumed changes no draw's place among them, and so not its last digits.
 BATCH: Final = 25
 # Prior draws whose average starts an optimiser: their noise is far below the spread of the starts.
 PRIOR_DRAWS: Final = 64
@@ -135,6 +136,11 @@ class Space:
         -------
         dict of arrays, dims (draw, ...)
             By site name.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many.
         """
 
         def some(rows: Values) -> dict[str, Values]:
@@ -153,4 +159,6 @@ class Space:
                 for name, value in program(filled).items():
                     found[name][done : done + len(rows)] = value[: len(rows)]
                 done += len(rows)
+        if done != count:
+            raise ValueError(f"{done} of {count} draws: the others have been let go.")
         return found

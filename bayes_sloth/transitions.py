@@ -10,13 +10,13 @@ import jax.numpy as jnp
 
 from bayes_sloth.design import Design
 from bayes_sloth.kernels import Blocked, HMCState, kernel_of
-from bayes_sloth.space import Space
+from bayes_sloth.space import BATCH, Space
 from bayes_sloth.spec import ModelSpec
 
 Values = Any
 
 # Draws between two looks at the clock, the progress bar and the keyboard.
-BLOCK: Final = 25
+BLOCK: Final = BATCH
 
 
 class Taken(NamedTuple):

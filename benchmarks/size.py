@@ -8,12 +8,13 @@ Tables of 3,000 models in families of five, on 12 and on 60 benchmarks, are draw
 the scores missing; the smaller tables are the first models of these. `authors` is the authors' table with
 every benchmark and subtask of at least 20 scores. Each is fitted by the default method in a process of its
 own with an empty compilation cache; fits of more than 1,500 parameters keep every second trajectory, as they
-do by default. Seconds of gradients and of effective draws are of one core: leapfrog steps, and all
-that goes with them, of all chains after the warm-up. Effective draws are the median over the expected scores
-of 200 observed cells, the same in every run. Memory is the largest that the process ever held, compilation
-included. The slopes are those of log seconds on log observed scores over the simulated tables. `--one-step`
-is for the memory of long runs, which does not depend on how far trajectories go: they take a single step
-each, and no time or effective draw means anything. `--quick` fits 100x12 alone, with tiny chains.
+do by default. Seconds of gradients and of effective draws are of one core: leapfrog steps, and all that goes
+with them, of all chains after the warm-up. Effective draws are the median over the expected scores of 200
+observed cells, the same in every run; steps are those of a trajectory. Memory is the largest that the process
+ever held, compilation included. The slopes are those of log seconds on log observed scores over the simulated
+tables. `--one-step` is for the memory of long runs, which does not depend on how far trajectories go: they
+take a single step each, and no time or effective draw means anything. `--quick` fits 100x12 alone, with tiny
+chains.
 """
 
 from __future__ import annotations
@@ -178,6 +179,7 @@ def fitted(name: str, place: Path, length: dict[str, int], seed: int) -> dict[st
     found, steps = effective(fit), fit.data["sample_stats"]["n_steps"]
     gradient = meter.cores["watch"] / meter.steps
     space = Space(design_of(scores, fit.spec.anchors or ()), fit.spec)
+    thin = 1 if space.size <= running.MANY else running.THIN
     return {
         "table": name,
         "models": len(scores.models),
@@ -185,7 +187,7 @@ def fitted(name: str, place: Path, length: dict[str, int], seed: int) -> dict[st
         SCORES: int(scores.observed.sum()),
         "parameters": space.size,
         GRADIENT: gradient,
-        "steps": float(steps.median()),
+        "steps": float(steps.median()) / thin,
         "effective_per_draw": found / fit.draws,
         PER_DRAW: gradient * float(steps.sum()) / found,
         MEMORY: memory,

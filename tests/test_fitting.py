@@ -133,6 +133,14 @@ def test_expected_scores_are_those_of_the_formulas() -> None:
         np.testing.assert_allclose(found[chain, draw], by_hand, atol=1e-10)
 
 
+def test_expected_scores_are_the_same_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that do not divide the draws."""
+    fit = hmc_fit()
+    whole = expected_scores(fit.data, fit.spec)
+    monkeypatch.setattr("bayes_sloth.expectation.MOST_DRAWS", 7)
+    np.testing.assert_allclose(expected_scores(fit.data, fit.spec), whole, atol=1e-12)
+
+
 def test_expected_scores_by_benchmark_are_the_whole_ones() -> None:
     fit = hmc_fit()
     blocks, whole = ExpectedByBenchmark(fit.data, fit.spec), expected_scores(fit.data, fit.spec)
@@ -304,6 +312,30 @@ def test_named_anchors_are_kept_whatever_the_modes_say(monkeypatch: pytest.Monke
     with pytest.raises(FitError, match="stopped"):
         bs.fit(table(), replace(SPEC, anchors=("GSM8K", "ARC")), method="hmc", seed=0, chains=1)
     assert [spec.anchors for spec in specs] == [("GSM8K", "ARC")]
+
+
+def test_a_mode_that_is_an_answer_is_that_of_the_model_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that chains only start at is that of a firmer model; whoever gets it sees the model asked for."""
+    sought, sampled = [], []
+
+    def one_mode(_: object, spec: bs.ModelSpec, **__: object) -> Modes:
+        sought.append(spec.priors)
+        return Modes(Space(None, spec), np.zeros((1, 3)), np.zeros(1))  # type: ignore[arg-type]
+
+    def chains(modes: Modes, *_: object, **__: object) -> None:
+        sampled.append(modes.space.spec.priors)
+        raise FitError("stopped")
+
+    monkeypatch.setattr("bayes_sloth.fitting.find_modes", one_mode)
+    monkeypatch.setattr("bayes_sloth.fitting.run_chains", chains)
+    monkeypatch.setattr("bayes_sloth.fitting._without_sampling", chains)
+    monkeypatch.setattr("bayes_sloth.modes.MANY_SCORES", 5)
+    for method in ("map", "laplace", "hmc", "nuts"):
+        with pytest.raises(FitError, match="stopped"):
+            bs.fit(table(), replace(SPEC, anchors=("GSM8K", "ARC")), method=method, seed=0, chains=1)
+    assert sought[:2] == [SPEC.priors] * 2
+    assert sought[2].lower_sd == sought[3].lower_sd < SPEC.priors.lower_sd / 2
+    assert sampled == [SPEC.priors] * 4
 
 
 def test_no_finite_start_is_a_fit_error(monkeypatch: pytest.MonkeyPatch) -> None:

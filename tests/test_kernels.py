@@ -19,9 +19,9 @@ from oracles import plain_table, small_table
 from scipy import stats
 
 import bayes_sloth as bs
+from bayes_sloth import kernels
 from bayes_sloth.design import design_of
 from bayes_sloth.kernels import (
-    EARLY,
     LENGTH,
     LONGEST,
     MOST_STEPS,
@@ -285,10 +285,13 @@ def test_after_warm_up_nothing_adapts() -> None:
     assert steps.max() <= LENGTH * LONGEST / (SMALLEST * step)
 
 
-def test_no_trajectory_takes_more_steps_than_it_may() -> None:
+@pytest.mark.parametrize(("warmup", "early"), [(10, 3), (20, 4)])
+def test_no_trajectory_takes_more_steps_than_it_may(
+    warmup: int, early: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With steps so short that every trajectory would; fewest at first, fewer in all of the warm-up."""
-    kernel = Trajectories(potential, 10, step_size=1e-5, adapt_step_size=False, adapt_mass_matrix=False)
-    steps = path(kernel, 10, 4)["steps"]
-    early = round(EARLY * 10)
-    for found, most in zip((steps[:early], steps[early:10], steps[10:]), MOST_STEPS, strict=True):
+    monkeypatch.setattr(kernels, "EARLY", 4)
+    kernel = Trajectories(potential, warmup, step_size=1e-5, adapt_step_size=False, adapt_mass_matrix=False)
+    steps = path(kernel, warmup, 4)["steps"]
+    for found, most in zip((steps[:early], steps[early:warmup], steps[warmup:]), MOST_STEPS, strict=True):
         assert ((found <= most) & (found >= most - 1)).all(), found  # one less by rounding

@@ -48,6 +48,11 @@ def sampled(seed: int = 0, **changes: int | str) -> Chains:
         return run_chains(modes(), **SETTINGS | changes, seed=seed, progress=False)  # type: ignore[arg-type]
 
 
+def flat(chains: Chains) -> np.ndarray:
+    """Return all flat draws, dims (chain, draw, parameter)."""
+    return np.stack([np.concatenate(chain) for chain in chains.blocks])
+
+
 @cache
 def usual() -> Chains:
     return sampled()
@@ -61,23 +66,24 @@ def test_the_same_seed_gives_the_same_fit() -> None:
 
 
 def test_the_seed_decides_and_chains_differ_from_each_other() -> None:
-    found, size = usual().vectors, usual().space.size
+    found, size = flat(usual()), usual().space.size
     assert found.shape == (2, 12, size) and np.isfinite(found).all()
     assert not (found[0] == found[1]).any()
     assert (np.ptp(found, axis=1) > 0).all()  # every chain moves
-    np.testing.assert_array_equal(sampled().vectors, found)
-    assert not (sampled(seed=1).vectors == found).any()
+    np.testing.assert_array_equal(flat(sampled()), found)
+    assert not (flat(sampled(seed=1)) == found).any()
 
 
 def test_named_quantities_are_those_of_the_flat_draws_which_are_let_go() -> None:
-    """By chain and draw, those of an interrupted run too: the first ones of every chain."""
-    chains = sampled(draws=2 * BLOCK)
-    flat = chains.vectors
-    wanted = chains.space.quantities(flat.reshape(-1, chains.space.size))["model_skill"]
+    """By chain and draw; whoever asks again is told."""
+    chains = sampled(draws=BLOCK + 3)
+    wanted = chains.space.quantities(flat(chains).reshape(-1, chains.space.size))["model_skill"]
     found = chains.named()
     np.testing.assert_allclose(found["model_skill"], wanted.reshape(found["model_skill"].shape), rtol=1e-12)
-    assert found["model_skill"].shape[:2] == (2, 2 * BLOCK)
+    assert found["model_skill"].shape[:2] == (2, BLOCK + 3)
     assert chains.blocks == [[], []]
+    with pytest.raises(ValueError, match=r"0 of 56 draws: the others have been let go\."):
+        chains.named()
 
 
 def test_a_chain_that_is_ahead_gives_the_draws_that_all_have() -> None:
@@ -85,16 +91,18 @@ def test_a_chain_that_is_ahead_gives_the_draws_that_all_have() -> None:
     whole = np.concatenate([row[0] for row in rows], axis=1)
     for draws in (3, 4, 5, 6):
         batch = Batch(0, 2, None, rows=list(rows))  # type: ignore[arg-type]
-        found = np.stack([np.concatenate(chain) for chain in sampling._chains(batch, draws)])
-        np.testing.assert_array_equal(found, whole[:, :draws])
+        first, second = sampling._chains(batch, draws)
+        np.testing.assert_array_equal(np.concatenate(first), whole[0, :draws])
+        np.testing.assert_array_equal(np.concatenate(second), whole[1, :draws])
         assert not batch.rows
+        assert not any(np.shares_memory(part, rows[0][0]) for part in (first[0], second[0]))
 
 
 def test_a_longer_run_begins_as_a_shorter_one() -> None:
     """Blocks of draws are only where a run may pause."""
     longer = sampled(draws=BLOCK + 3)
-    assert longer.vectors.shape == (2, BLOCK + 3, usual().space.size)
-    np.testing.assert_array_equal(longer.vectors[:, :12], usual().vectors)
+    assert flat(longer).shape == (2, BLOCK + 3, usual().space.size)
+    np.testing.assert_array_equal(flat(longer)[:, :12], flat(usual()))
     for name, values in usual().statistics.items():
         np.testing.assert_array_equal(longer.statistics[name][:, :12], values)
 
@@ -104,7 +112,7 @@ def test_statistics_are_those_of_the_draws() -> None:
     statistics, space = usual().statistics, usual().space
     assert {values.shape for values in statistics.values()} == {(2, 12)}
     with compiled_quickly():
-        density = -jax.jit(jax.vmap(jax.vmap(space.potential)))(usual().vectors)
+        density = -jax.jit(jax.vmap(jax.vmap(space.potential)))(flat(usual()))
     np.testing.assert_allclose(statistics["lp"], density, atol=1e-8)
     assert statistics["n_steps"].min() >= 1 and statistics["n_steps"].max() <= MOST_STEPS[2]
     assert not statistics["diverging"].all()
@@ -115,8 +123,8 @@ def test_an_accelerator_runs_chains_as_one_batch(monkeypatch: pytest.MonkeyPatch
     wanted = sampled(draws=10, warmup=1)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     found = sampled(draws=10, warmup=1)
-    assert found.vectors.shape == wanted.vectors.shape
-    np.testing.assert_allclose(found.vectors[:, 0], wanted.vectors[:, 0], atol=1e-5)
+    assert flat(found).shape == flat(wanted).shape
+    np.testing.assert_allclose(flat(found)[:, 0], flat(wanted)[:, 0], atol=1e-5)
     np.testing.assert_array_equal(found.statistics["n_steps"][:, 0], wanted.statistics["n_steps"][:, 0])
 
 

@@ -23,6 +23,7 @@ from bayes_sloth.folds import Fold
 from bayes_sloth.identify import anchors_of, check_anchors
 from bayes_sloth.laws.fitted import Fitted
 from bayes_sloth.laws.forecast import Forecast
+from bayes_sloth.modes import firm
 from bayes_sloth.names import SCORE
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import predict
@@ -116,7 +117,8 @@ class SlothLaw:
         if self.method == "map":
             yield from self._at_modes(folds, designs, keys)
         else:
-            yield from self._sampled(folds, designs, keys, jobs)
+            # By the whole table: a fold's start depends on no other fold, and one program serves all.
+            yield from self._sampled(folds, designs, keys, firm(scores.observed, self.spec), jobs)
 
     def _at_modes(self, folds: Sequence[Fold], designs: list[Design], keys: jax.Array) -> Iterator[Forecast]:
         for places, together in _batches(designs):
@@ -129,12 +131,12 @@ class SlothLaw:
                 yield Forecast(place, score[:, folds[place].models], share)
 
     def _sampled(
-        self, folds: Sequence[Fold], designs: list[Design], keys: jax.Array, jobs: int
+        self, folds: Sequence[Fold], designs: list[Design], keys: jax.Array, start: ModelSpec, jobs: int
     ) -> Iterator[Forecast]:
         begun = time.perf_counter()
         modes: dict[int, NDArray[np.float64]] = {}
         for places, together in _batches(designs):
-            best = np.asarray(all_modes(together, self.spec, keys[places, 0])[0][:, 0])
+            best = np.asarray(all_modes(together, start, keys[places, 0])[0][:, 0])
             modes |= dict(zip(places.tolist(), best, strict=True))
         share = (time.perf_counter() - begun) / len(folds)
         bare = np.asarray(jax.random.key_data(keys[:, 1]))
