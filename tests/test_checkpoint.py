@@ -16,7 +16,7 @@ from bayes_sloth import checkpoints, running
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.errors import FitWarning, InputError
 from bayes_sloth.files import PARTIAL
-from bayes_sloth.resuming import opened
+from bayes_sloth.resuming import VERSION, opened
 
 WHOLE: Final = (WARMUP + DRAWS) // running.BLOCK  # blocks of a run
 FIT: Final = {"table": "a" * 64, "seed": "0", "version of jax": "1.0"}
@@ -232,7 +232,10 @@ UNFIT: Final[dict[str, tuple[Callable[[Path], Any], str]]] = {
     "seed": (told(fit=FIT | {"seed": "1"}), r"another fit \(seed is 1 there, 0 here\)"),
     "version": (told(fit=FIT | {"version of jax": "2.0"}), "version of jax is 2.0 there, 1.0 here"),
     "more": (told(fit=FIT | {"thin": "2"}), "thin is 2 there, none here"),
-    "future": (told(version=9), r"another release \(format 9, this one reads 2\): resume with that release"),
+    "future": (
+        told(version=VERSION + 1),
+        rf"another release \(format {VERSION + 1}, this one reads {VERSION}\): resume with that release",
+    ),
     "kind": (told(kind="something"), "of another program: give the name of a new folder"),
     "words": (told(version="new"), "is damaged .about.json cannot be read"),
     "list": (told(fit=[1]), "is damaged"),
