@@ -51,6 +51,7 @@ from bayes_sloth.laws.random_effects import RandomEffectsLaw
 from bayes_sloth.laws.rows import recipes_of, rows_of
 from bayes_sloth.laws.size_tokens import SizeTokensLaw
 from bayes_sloth.laws.sloth import SlothLaw
+from bayes_sloth.modes import firm
 from bayes_sloth.protocols import RandomCells
 from bayes_sloth.reading import read_models
 from bayes_sloth.refitting import Length
@@ -450,6 +451,27 @@ def test_our_own_law_forecasts_as_fit_and_predict_do() -> None:
     np.testing.assert_array_equal(found["score"].values, score)
     np.testing.assert_array_equal(found["known_family"], theirs["known_family"])
     assert set(map_fit().data["posterior"].data_vars) == set(fit.parameters)
+
+
+def test_chains_of_our_own_law_start_at_firm_modes_and_modes_are_of_the_law_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With more scores than the priors of curves are to hold against; see `modes.firm`."""
+    scores, sought = packaged(), []
+
+    def only_asked(_: object, spec: bs.ModelSpec, *__: object) -> None:
+        sought.append(spec.priors)
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr("bayes_sloth.modes.MANY_SCORES", 5)
+    monkeypatch.setattr("bayes_sloth.laws.sloth.all_modes", only_asked)
+    folds = RandomCells(parts=2).folds(scores)
+    for method in ("map", "hmc"):
+        with pytest.raises(RuntimeError, match="stopped"):
+            list(SlothLaw(SPEC, method=method).forecasts(scores, folds, seed=0, jobs=1, progress=False))
+    asked, firmer = sought
+    assert asked == SPEC.priors
+    assert firmer == firm(scores.observed, SPEC).priors and firmer.lower_sd < asked.lower_sd / 2
 
 
 def test_random_effects_are_our_law_without_departures_on_beta_scores() -> None:
