@@ -95,6 +95,11 @@ class FamilyEffects(dist.Distribution):  # type: ignore[misc]
         self.loc, self.scale, self.lower, self.parent, self.share = loc, scale, lower, parent, share
         super().__init__(event_shape=jnp.shape(loc), validate_args=False)
 
+    @property
+    def mean(self) -> Values:
+        """Average of every effect."""
+        return self.loc
+
     def log_prob(self, value: Values) -> Values:
         """Return the joint log density of all family effects."""
         has_parent = (self.parent >= 0)[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -14,6 +14,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpy.typing import NDArray
 from numpyro import handlers
+from numpyro.infer.initialization import init_to_mean
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from bayes_sloth.design import Design
@@ -26,8 +27,6 @@ Values = Any
 # Draws turned into quantities at a time. Chains bring as many at a time: where a run was interrupted and
 # resumed changes no draw's place among them, and so not its last digits.
 BATCH: Final = 25
-# Prior draws whose average starts an optimiser: their noise is far below the spread of the starts.
-PRIOR_DRAWS: Final = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,29 +52,26 @@ class Space:
         with handlers.condition(data=dict(self.fixed)):
             sloth(self.design, self.spec)
 
-    def _drawn(self, key: jax.Array) -> dict[str, Values]:
-        """Return one prior draw of the unconstrained parameters."""
-        trace = handlers.trace(handlers.seed(self.model, key)).get_trace()
+    def _means(self) -> dict[str, Values]:
+        """Return the prior means, each given the means of what it depends on, unconstrained."""
+        trace = handlers.trace(handlers.substitute(self.model, substitute_fn=init_to_mean)).get_trace()
         sites = {k: s["value"] for k, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
         free = {name: value for name, value in sites.items() if name not in self.fixed}
         return dict(unconstrain_fn(self.model, (), {}, free))
 
     @cached_property
-    def _unravel(self) -> Callable[[Values], dict[str, Values]]:
-        shapes = jax.eval_shape(self._drawn, jax.random.key(0))
-        with jax.ensure_compile_time_eval():
-            return ravel_pytree({name: jnp.zeros(s.shape, s.dtype) for name, s in shapes.items()})[1]
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the parameters in the order of a flat vector, which is that of their names."""
+        return {name: site.shape for name, site in sorted(jax.eval_shape(self._means).items())}
 
     @cached_property
     def size(self) -> int:
         """Number of parameters."""
-        shapes = jax.eval_shape(self._drawn, jax.random.key(0))
-        return sum(math.prod(s.shape) for s in shapes.values())
+        return sum(map(math.prod, self._shapes.values()))
 
     def start(self) -> Values:
-        """Return the average prior draw, flat."""
-        drawn = jax.jit(jax.vmap(self._drawn))(jax.random.split(jax.random.key(0), PRIOR_DRAWS))
-        return ravel_pytree({name: value.mean(0) for name, value in drawn.items()})[0]
+        """Return the prior means, flat: where optimisers and chains have their starts around."""
+        return ravel_pytree(jax.jit(self._means)())[0]
 
     def flat(self, named: Mapping[str, Values]) -> Values:
         """Return named unconstrained parameters as a flat vector."""
@@ -83,7 +79,11 @@ class Space:
 
     def named(self, vector: Values) -> dict[str, Values]:
         """Return a flat vector as named unconstrained parameters."""
-        return self._unravel(vector)
+        lengths = [math.prod(shape) for shape in self._shapes.values()]
+        parts = jnp.split(vector, np.cumsum(lengths)[:-1])
+        return {
+            name: part.reshape(shape) for (name, shape), part in zip(self._shapes.items(), parts, strict=True)
+        }
 
     def potential(self, vector: Values) -> Values:
         """Return minus the log posterior density of a flat vector, up to a constant."""
