@@ -74,8 +74,10 @@ class Trajectories(infer.HMC):  # type: ignore[misc]
             model_kwargs,
         )
         step = jnp.where(state.i < self._warmup, moved.adapt_state.step_size, adapted)
+        # The state keeps its types, or the program of the first draws would be another than that of the rest.
         return moved._replace(
-            trajectory_length=LENGTH, adapt_state=moved.adapt_state._replace(step_size=step)
+            trajectory_length=state.trajectory_length,
+            adapt_state=moved.adapt_state._replace(step_size=step),
         )
 
     def _most_steps(self, draw: Values) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -15,6 +16,7 @@ from numpyro import optim
 from tqdm.auto import tqdm
 
 from bayes_sloth.design import Design
+from bayes_sloth.pytree import argument
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 
@@ -150,13 +152,13 @@ def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) ->
     Modes
         Best first.
     """
-    space = Space(design, spec, held(design, spec))
-    state = _begun(space, jax.random.key(seed))
-    rounds = jax.jit(partial(_stepped, space, STEPS // ROUNDS))
+    # Which benchmarks are anchors is data too: other ones take no other program.
+    table, kind = argument(design), replace(spec, anchors=None)
+    state = _begin(table, kind, jax.random.key(seed))
     for _ in tqdm(range(ROUNDS), desc="finding modes", disable=not progress, leave=False):
-        state = jax.block_until_ready(rounds(state))  # type: ignore[no-untyped-call]
-    vectors, losses = jax.jit(partial(_sorted, space))(state)
-    return Modes(space, vectors, np.asarray(losses))
+        state = jax.block_until_ready(_step(table, kind, STEPS // ROUNDS, state))  # type: ignore[no-untyped-call]
+    vectors, losses = _sort(table, kind, state)
+    return Modes(Space(design, spec, held(design, spec)), vectors, np.asarray(losses))
 
 
 def climb(space: Space, key: jax.Array) -> tuple[Values, Values]:
@@ -190,7 +192,7 @@ def _begun(space: Space, key: jax.Array) -> Values:
     return jax.vmap(_optimiser().init)(center + SPREAD * noise)
 
 
-def _stepped(space: Space, steps: int, state: Values) -> Values:
+def _stepped(space: Space, steps: Values, state: Values) -> Values:
     """Return the state after some steps of every start."""
     optimiser = _optimiser()
 
@@ -209,6 +211,19 @@ def _sorted(space: Space, state: Values) -> tuple[Values, Values]:
     losses = jnp.where(jnp.isfinite(losses), losses, jnp.inf)
     order = jnp.argsort(losses)
     return vectors[order], losses[order]
+
+
+def _compiled(function: Callable[..., Values]) -> Callable[..., Values]:
+    """Return a function of a space and more as one of a table, its model and more: tables share a program."""
+
+    @partial(jax.jit, static_argnums=1)
+    def program(design: Design, spec: ModelSpec, *more: Values) -> Values:
+        return function(Space(design, spec, held(design, spec)), *more)
+
+    return program
+
+
+_begin, _step, _sort = _compiled(_begun), _compiled(_stepped), _compiled(_sorted)
 
 
 def around_mode(modes: Modes, *, draws: int, seed: int) -> Values:

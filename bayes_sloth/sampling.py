@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event
 from typing import Any, Final
 
@@ -12,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_sloth.checkpoints import Checkpoint
+from bayes_sloth.design import Design
 from bayes_sloth.kernels import units_of
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
 from bayes_sloth.running import MANY, THIN, Batch, Run, batches_of, compile_once, watch
 from bayes_sloth.space import Space
+from bayes_sloth.spec import ModelSpec
 from bayes_sloth.transitions import Program, Taken
 
 Values = Any
@@ -101,6 +105,14 @@ def starts(space: Space, narrow: Space, mode: Values, chains: int, key: jax.Arra
     return center + SPREAD * units_of(space) * jax.random.normal(key, (chains, center.size))
 
 
+@partial(jax.jit, static_argnames=("spec", "chains"))
+def _starts(
+    design: Design, spec: ModelSpec, held: Mapping[str, Values], mode: Values, chains: int, key: jax.Array
+) -> Values:
+    """Return the same, as one small program."""
+    return starts(Space(design, spec), Space(design, spec, held), mode, chains, key)
+
+
 def run_chains(
     modes: Modes,
     *,
@@ -142,11 +154,14 @@ def run_chains(
         If the run is stopped before every chain has draws.
     """
     space = Space(modes.space.design, modes.space.spec)
+    design = argument(space.design)
+    # Which benchmarks are anchors is data of the design: other ones take no other program.
+    program = Program(replace(space.spec, anchors=None), method, warmup)
     start_key, run_key = jax.random.split(jax.random.key(seed))
-    positions = starts(space, modes.space, modes.vectors[0], chains, start_key)
+    positions = _starts(design, program.spec, modes.space.fixed, modes.vectors[0], chains, start_key)
     keys = jax.random.split(run_key, chains)
     thin = 1 if positions.shape[1] <= MANY else THIN
-    run = Run(argument(space.design), Program(space.spec, method, warmup), draws, checkpoint, Event(), thin)
+    run = Run(design, program, draws, checkpoint, Event(), thin)
     batches = batches_of(run, positions, keys)
     compile_once(run, batches[0])
     watch(run, batches, progress)

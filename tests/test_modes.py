@@ -64,6 +64,17 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     np.testing.assert_array_equal(again.losses, found(0).losses)
 
 
+def test_other_anchors_compile_nothing() -> None:
+    found()
+    before = [program._cache_size() for program in (module._begin, module._step, module._sort)]  # type: ignore[attr-defined]
+    other = find_modes(
+        design_of(plain_table(), ("exam 1",)), replace(SPEC, anchors=("exam 1",)), seed=0, progress=False
+    )
+    after = [program._cache_size() for program in (module._begin, module._step, module._sort)]  # type: ignore[attr-defined]
+    assert before == after and other.space.spec.anchors == ("exam 1",)
+    assert not np.array_equal(other.vectors, found().vectors)
+
+
 def test_climbing_inside_a_program_ends_where_the_rounds_do() -> None:
     """Both take the same steps; only the program they are compiled into differs."""
     vectors, losses = jax.jit(partial(climb, found().space))(jax.random.key(0))

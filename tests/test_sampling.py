@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -132,6 +133,24 @@ def test_other_lengths_and_seeds_compile_nothing() -> None:
     usual()
     before = begun._cache_size(), advanced._cache_size()
     sampled(seed=7, chains=3, draws=BLOCK + 1)
+    assert (begun._cache_size(), advanced._cache_size()) == before
+
+
+def test_warm_up_and_draws_are_one_program() -> None:
+    """A state whose types change with the first draw would have the program compiled again."""
+    before = begun._cache_size(), advanced._cache_size()
+    sampled(warmup=SETTINGS["warmup"] + 1)
+    assert (begun._cache_size(), advanced._cache_size()) == (before[0] + 1, before[1] + 1)
+
+
+def test_other_anchors_compile_nothing() -> None:
+    usual()
+    other = replace(PLAIN, anchors=("exam 1",))
+    design = design_of(plain_table(), ("exam 1",))
+    space = Space(design, other, held(design, other))
+    before = begun._cache_size(), advanced._cache_size()
+    with compiled_quickly():
+        run_chains(Modes(space, space.start()[None], np.zeros(1)), **SETTINGS, seed=0, progress=False)  # type: ignore[arg-type]
     assert (begun._cache_size(), advanced._cache_size()) == before
 
 
