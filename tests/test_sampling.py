@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import jax
 import numpy as np
@@ -15,12 +15,13 @@ import bayes_sloth as bs
 from bayes_sloth import sampling
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitWarning
-from bayes_sloth.kernels import AS_PRIOR, MOST_STEPS
+from bayes_sloth.kernels import AS_PRIOR, MOST_STEPS, SAMPLED
 from bayes_sloth.modes import Modes, held
+from bayes_sloth.pytree import argument
 from bayes_sloth.running import Batch
 from bayes_sloth.sampling import SPREAD, Chains, prepare, run_chains, starts
 from bayes_sloth.space import Space
-from bayes_sloth.transitions import BLOCK, advanced, begun
+from bayes_sloth.transitions import BLOCK, Program, advanced, begun
 
 # As small a model as there is: what is tested here is how chains run, not what they sample.
 PLAIN = bs.ModelSpec(
@@ -136,11 +137,18 @@ def test_other_lengths_and_seeds_compile_nothing() -> None:
     assert (begun._cache_size(), advanced._cache_size()) == before
 
 
-def test_warm_up_and_draws_are_one_program() -> None:
-    """A state whose types change with the first draw would have the program compiled again."""
-    before = begun._cache_size(), advanced._cache_size()
-    sampled(warmup=SETTINGS["warmup"] + 1)
-    assert (begun._cache_size(), advanced._cache_size()) == (before[0] + 1, before[1] + 1)
+@pytest.mark.parametrize("method", SAMPLED)
+def test_a_draw_keeps_the_types_of_a_state(method: str) -> None:
+    """Or the program of the first draws would have to be compiled again for the rest."""
+    space = Space(argument(modes().space.design), PLAIN)
+    program = Program(PLAIN, method, 30)
+    before = jax.eval_shape(partial(begun, space.design, program), space.start(), jax.random.key(0))
+    after, _ = jax.eval_shape(partial(advanced, space.design, program), before, 1, 1)
+    types = [
+        [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(state)]
+        for state in (before, after)
+    ]
+    assert types[0] == types[1]
 
 
 def test_other_anchors_compile_nothing() -> None:

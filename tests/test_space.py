@@ -49,6 +49,21 @@ def test_the_start_is_finite() -> None:
     assert np.isfinite(space().potential(space().start()))
 
 
+def test_the_start_is_the_mean_of_every_prior() -> None:
+    """Of families too, whose prior is around what slopes and sizes give."""
+    with compiled_quickly():
+        found = space().named(space().start())
+    priors, design = SPEC.priors, space().design
+    np.testing.assert_allclose(found["slope"][0, :2], priors.slope_mean)
+    np.testing.assert_allclose(found["lower"], design.floor)
+    np.testing.assert_allclose(found["loading_free"], priors.loading_mean)
+    np.testing.assert_allclose(found["misfit"], priors.misfit_mean + priors.misfit_sd**2 / 2)
+    vector = space().start()
+    there = space().quantities(vector[None], ["efficiency", "deviation"])
+    np.testing.assert_allclose(there["efficiency"], 0, atol=1e-12)
+    np.testing.assert_array_equal(there["deviation"], 0)
+
+
 def test_a_design_may_be_an_argument_of_a_compiled_program() -> None:
     """As folds need it: the layout of the flat vector is found while the program is traced."""
     vector = near_start(space(), 4)
