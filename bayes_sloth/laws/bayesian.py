@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from numpyro import handlers
 from numpyro.infer import NUTS
+from numpyro.infer.initialization import init_to_mean
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from bayes_sloth.convergence import RHAT_PARAMETER, diagnose
@@ -35,8 +36,7 @@ Model = Callable[[Table], None]
 Draw = dict[str, Values]
 
 ACCEPTANCE: Final = 0.8  # NumPyro's default: these posteriors need some 15 steps a draw, not hundreds
-JITTER: Final = 0.1  # of the chains' starts around the average prior draw, in unconstrained units
-PRIOR_DRAWS: Final = 64  # their average moves by an eighth of the prior's own spread
+JITTER: Final = 0.1  # of the chains' starts around the prior means, in unconstrained units
 BATCH: Final = 50  # draws turned into scores at a time
 
 
@@ -248,15 +248,10 @@ def _notes(chains: Chains, models: NDArray[np.bool_]) -> dict[str, float]:
 
 
 def _space(model: Model, table: Table) -> tuple[Values, Callable[[Values], Draw]]:
-    """Return the average prior draw as a flat, unconstrained vector, and the way back from such vectors."""
-
-    def drawn(key: jax.Array) -> Draw:
-        trace = handlers.trace(handlers.seed(model, key)).get_trace(table)
-        sites = {n: s["value"] for n, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
-        return dict(unconstrain_fn(model, (table,), {}, sites))
-
-    some = jax.vmap(drawn)(jax.random.split(jax.random.key(0), PRIOR_DRAWS))
-    start, unravel = ravel_pytree({name: value.mean(axis=0) for name, value in some.items()})
+    """Return the prior means as a flat, unconstrained vector, and the way back from such vectors."""
+    trace = handlers.trace(handlers.substitute(model, substitute_fn=init_to_mean)).get_trace(table)
+    sites = {n: s["value"] for n, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
+    start, unravel = ravel_pytree(unconstrain_fn(model, (table,), {}, sites))
     return start, unravel
 
 
