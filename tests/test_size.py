@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -100,3 +103,23 @@ def test_tables_are_chosen_by_name() -> None:
     assert size.names_of(size.options_of(["--only", "100x12,authors"])) == ["100x12", "authors"]
     assert size.names_of(size.options_of(["--quick"])) == ["100x12"]
     assert set(size.names_of(size.options_of([]))) >= set(size.SIZES)
+
+
+def test_every_table_is_measured_as_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Seed, length and single steps reach the processes that fit, and the table is kept as it grows."""
+    asked: list[tuple[str, argparse.Namespace]] = []
+    rows = law(1.0).to_dict("records")
+
+    def measured(name: str, settings: list[str]) -> dict[str, Any]:
+        asked.append((name, size.options_of(settings)))
+        return rows[len(asked) - 1] | {"table": name, size.GRADIENT: 1e-3}
+
+    monkeypatch.setattr(size, "measured", measured)
+    place = tmp_path / "sizes.csv"
+    told = ["--only", "100x12,300x12", "--seed", "3", "--draws", "20", "--one-step", "--csv", str(place)]
+    monkeypatch.setattr("sys.argv", ["size.py", *told])
+    size.main()
+    assert [name for name, _ in asked] == ["100x12", "300x12"]
+    for _, options in asked:
+        assert (options.seed, options.draws, options.chains, options.one_step) == (3, 20, 2, True)
+    assert pd.read_csv(place)["table"].tolist() == ["100x12", "300x12"]
