@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from bayes_sloth.benchmark_curve import BenchmarkCurve
 from bayes_sloth.design import design_of
 from bayes_sloth.deviations import NUGGET
 from bayes_sloth.errors import InputError
-from bayes_sloth.model import BenchmarkCurve
 from bayes_sloth.names import MODEL
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.questions import Questions, questions_of

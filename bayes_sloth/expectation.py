@@ -12,9 +12,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from bayes_sloth.benchmark_curve import BenchmarkCurve, scores_at
 from bayes_sloth.design import logits, typical_logits
 from bayes_sloth.lines import lines_in
-from bayes_sloth.model import BenchmarkCurve, scores_at
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, MODEL, SCORE
 from bayes_sloth.spec import ModelSpec
 

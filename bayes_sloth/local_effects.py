@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from numpyro import distributions as dist
 
 from bayes_sloth import curve
+from bayes_sloth.benchmark_curve import curve_of, scores_of
 from bayes_sloth.effects import drawn_specific, inherit, unit_lower
-from bayes_sloth.model import curve_of, scores_of
 from bayes_sloth.observation import score_law
 from bayes_sloth.questions import Questions
 from bayes_sloth.spec import ModelSpec, Priors

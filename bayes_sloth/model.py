@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpyro
@@ -11,8 +10,9 @@ from numpyro import deterministic, sample
 from numpyro.distributions import Beta, LogNormal, Normal
 
 from bayes_sloth import curve
+from bayes_sloth.benchmark_curve import BenchmarkCurve, scores_of
 from bayes_sloth.design import Covariate, Design
-from bayes_sloth.effects import FamilyEffects, handed_on, specific_to, unit_lower
+from bayes_sloth.effects import FamilyEffects, handed_on, unit_lower
 from bayes_sloth.links import KNOTS
 from bayes_sloth.observation import score_law
 from bayes_sloth.spec import ModelSpec, Priors
@@ -21,96 +21,6 @@ Values = Any
 
 # Scales that a joint mode would drive to zero or to excess; point estimates hold them at their prior medians.
 GROUP_SCALES = ("family_scale", "tuning_scale", "deviation_scale", "specific_scale_free")
-
-
-class BenchmarkCurve(NamedTuple):
-    """What turns skills into the scores of each benchmark.
-
-    Parameters
-    ----------
-    loading : array, dims (benchmark, skill)
-        How much a benchmark asks of each skill.
-    intercept, reach, asymmetry, lower : array, dims (benchmark)
-        Intercept in logits, upper asymptote of the share, asymmetry of the link, lower asymptote of
-        the score.
-    bend : array, dims (benchmark, knot), optional
-        Bends of the spline link.
-    """
-
-    loading: Values
-    intercept: Values
-    reach: Values
-    asymmetry: Values
-    lower: Values
-    bend: Values = None
-
-
-def scores_of(
-    skill: Values, specific: Values, benchmark: BenchmarkCurve, pivot: Values, link: str
-) -> tuple[Values, Values]:
-    """Return the share of the range reached and the expected score of every model on every benchmark.
-
-    Parameters
-    ----------
-    skill : array, dims (model, skill)
-        Skills.
-    specific : array, dims (model, benchmark)
-        What the models' lines have of their own, in logits.
-    benchmark : BenchmarkCurve
-        One draw of the benchmarks' parameters.
-    pivot : array, dims (benchmark)
-        Logit of the typical share.
-    link : str
-        Name of the link.
-
-    Returns
-    -------
-    share, expected : array, dims (model, benchmark)
-        Shares of the range above the floor; shares of items solved.
-    """
-    eta = curve.predictor(skill, benchmark.loading, benchmark.intercept, specific)
-    shape = benchmark.asymmetry if benchmark.bend is None else benchmark.bend
-    share = curve.share_reached(eta, pivot, benchmark.reach, shape, link=link)
-    return share, curve.expected_score(share, benchmark.lower)
-
-
-def curve_of(draw: Mapping[str, Values]) -> BenchmarkCurve:
-    """Return the benchmarks' parameters in one draw.
-
-    Parameters
-    ----------
-    draw : mapping of str to array
-        Named quantities of one draw.
-
-    Returns
-    -------
-    BenchmarkCurve
-        Of every benchmark.
-    """
-    return BenchmarkCurve(**{name: draw[name] for name in BenchmarkCurve._fields if name in draw})
-
-
-def scores_at(draw: Mapping[str, Values], line: Values, pivot: Values, link: str) -> tuple[Values, Values]:
-    """Return `scores_of` every fitted model in one draw.
-
-    Parameters
-    ----------
-    draw : mapping of str to array
-        Named quantities of one draw.
-    line : array of int, dims (model)
-        Line number of every model.
-    pivot : array, dims (benchmark)
-        Logit of the typical share.
-    link : str
-        Name of the link.
-
-    Returns
-    -------
-    share, expected : array, dims (model, benchmark)
-        Shares of the range above the floor; shares of items solved.
-    """
-    specific = specific_to(draw, line, pivot.size)
-    return scores_of(draw["model_skill"], specific, curve_of(draw), pivot, link)
 
 
 def sloth(design: Design, spec: ModelSpec) -> None:

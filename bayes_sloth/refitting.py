@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from numpyro import infer
 from numpyro.infer.util import constrain_fn
 
+from bayes_sloth.benchmark_curve import scores_at
 from bayes_sloth.design import Design
 from bayes_sloth.kernels import Blocked, kernel_of
-from bayes_sloth.model import scores_at
 from bayes_sloth.modes import climb, held
 from bayes_sloth.observation import score_law
 from bayes_sloth.sampling import starts

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from bayes_sloth import curve
 from bayes_sloth.arguments import check_prob
+from bayes_sloth.benchmark_curve import BenchmarkCurve, curve_of
 from bayes_sloth.effects import specific_to
 from bayes_sloth.errors import InputError, unknown_name
 from bayes_sloth.expectation import line_of_models, pivots
-from bayes_sloth.model import BenchmarkCurve, curve_of
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, INSTRUCT, MODEL, PARAMS_B, SCORE, TOKENS_T
 from bayes_sloth.posterior import Posterior
 from bayes_sloth.prediction import intervals, predict

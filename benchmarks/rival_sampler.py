@@ -32,9 +32,9 @@ from pymc_model import LOGGED, POSITIVE, pymc_model
 from sampling import scores_of as table_of
 
 import bayes_sloth as bs
+from bayes_sloth.benchmark_curve import BenchmarkCurve, scores_of
 from bayes_sloth.design import Design, design_of
 from bayes_sloth.diagnostics import diagnose
-from bayes_sloth.model import BenchmarkCurve, scores_of
 from bayes_sloth.space import Space
 
 Floats = NDArray[np.float64]

@@ -32,7 +32,7 @@ ORDER = (
     # a table as the model sees it
     *("pooling", "covariates", "deviations", "lines", "design", "identify"),
     # the model, and fits of it
-    *("observation", "effects", "model", "pytree", "simulation", "space", "kernels"),
+    *("observation", "effects", "benchmark_curve", "model", "pytree", "simulation", "space", "kernels"),
     *("modes", "checkpoints", "resuming", "snapshots", "transitions", "running", "sampling", "refitting"),
     *("posterior", "expectation", "pointwise", "diagnostics", "convergence", "distrust", "fitting"),
     # what a fit says
@@ -76,6 +76,7 @@ MAY_LOAD_JAX = {
     "curve",
     "observation",
     "effects",
+    "benchmark_curve",
     "model",
     "pytree",
     "simulation",

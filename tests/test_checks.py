@@ -17,6 +17,7 @@ from fits import compiled_quickly, ideal_fit, table
 from scipy import stats
 
 import bayes_sloth as bs
+from bayes_sloth.benchmark_curve import scores_at
 from bayes_sloth.checking import CHECKS
 from bayes_sloth.checks.finding import Case, Finding
 from bayes_sloth.checks.identification import check_identification
@@ -27,7 +28,6 @@ from bayes_sloth.checks.prior import judge_prior, prior_predictive
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitStatus
 from bayes_sloth.expectation import ExpectedByBenchmark
-from bayes_sloth.model import scores_at
 from bayes_sloth.observation import LIKELIHOODS, score_law
 from bayes_sloth.plots.checks import plot_finding
 from bayes_sloth.posterior import FitReport, observed_groups

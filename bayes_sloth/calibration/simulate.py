@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from numpyro import handlers
 from numpyro.distributions import Distribution, MaskedDistribution
 
+from bayes_sloth.benchmark_curve import scores_at
 from bayes_sloth.design import Design
-from bayes_sloth.model import scores_at, sloth
+from bayes_sloth.model import sloth
 from bayes_sloth.names import SITE_DIMS
 from bayes_sloth.observation import MARGIN, BetaScore, NormalScore, StudentTScore
 from bayes_sloth.spec import ModelSpec

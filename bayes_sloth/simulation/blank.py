@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from numpyro import handlers
 
+from bayes_sloth.benchmark_curve import scores_at
 from bayes_sloth.catalogue import Benchmark
 from bayes_sloth.compiling import LITTLE_EFFORT
 from bayes_sloth.covariates import Scaling, scaling_of
@@ -27,7 +28,7 @@ from bayes_sloth.design import (
 )
 from bayes_sloth.deviations import factor
 from bayes_sloth.lines import lines_in, tuned_both_ways
-from bayes_sloth.model import scores_at, sloth
+from bayes_sloth.model import sloth
 from bayes_sloth.names import FAMILY, INSTRUCT, PARAMS_B, TOKENS_T
 from bayes_sloth.pytree import argument
 from bayes_sloth.spec import ModelSpec
