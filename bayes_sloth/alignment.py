@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from tqdm.auto import tqdm
 
 from bayes_sloth.rotation import ROTATIONS, best_rotation, rotate
+from bayes_sloth.watching import watched
 
 Floats = NDArray[np.float64]
 
@@ -230,8 +232,9 @@ def _rotated(white: Floats, start: Floats, rotation: str, target: Floats | None)
     wanted = jnp.asarray(np.full(white.shape[1:], np.nan) if target is None else target)
     draws = np.arange(len(white))
     batches = np.split(np.resize(draws, -(-draws.size // BATCH) * BATCH), -(-draws.size // BATCH))
-    turns = [_rotate_batch(white[batch], start[batch], rotation, wanted) for batch in batches]
-    return np.concatenate([np.asarray(turn) for turn in turns])[: draws.size]
+    bar = tqdm(batches, desc="rotating draws", unit="batch", disable=not watched(), leave=False)
+    turns = [np.asarray(_rotate_batch(white[batch], start[batch], rotation, wanted)) for batch in bar]
+    return np.concatenate(turns)[: draws.size]
 
 
 @partial(jax.jit, static_argnames="rotation")

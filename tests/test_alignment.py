@@ -110,6 +110,16 @@ def test_a_skill_that_is_not_there_is_not_alike_over_draws() -> None:
     assert np.sort(np.median(found.congruence, axis=0))[1] > 0.95
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_rotating_shows_how_far_it_is_where_somebody_watches(
+    seen: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The draws of a full posterior take about ten seconds."""
+    monkeypatch.setattr("bayes_sloth.alignment.watched", lambda: seen)
+    align(posterior_of(truth(3), 3, draws=20), units(20), "varimax")
+    assert ("rotating draws" in capsys.readouterr().err) is seen
+
+
 def test_order_and_signs_are_those_of_the_reference() -> None:
     reference = truth(5)
     order, sign = order_and_signs(-reference[:, [2, 0, 1]], reference)
