@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from bayes_sloth.design import Design
 from bayes_sloth.pytree import argument
-from bayes_sloth.space import Space
+from bayes_sloth.space import Space, without_anchors
 from bayes_sloth.spec import ModelSpec
 
 Values = Any
@@ -134,7 +134,7 @@ def firm(observed: NDArray[np.bool_], spec: ModelSpec) -> ModelSpec:
 
 
 def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) -> Modes:
-    """Climb to posterior modes from several starts in one compiled program.
+    """Climb to posterior modes from several starts at once.
 
     Parameters
     ----------
@@ -152,8 +152,7 @@ def find_modes(design: Design, spec: ModelSpec, *, seed: int, progress: bool) ->
     Modes
         Best first.
     """
-    # Which benchmarks are anchors is data too: other ones take no other program.
-    table, kind = argument(design), replace(spec, anchors=None)
+    table, kind = argument(design), without_anchors(spec)
     state = _begin(table, kind, jax.random.key(seed))
     for _ in tqdm(range(ROUNDS), desc="finding modes", disable=not progress, leave=False):
         state = jax.block_until_ready(_step(table, kind, STEPS // ROUNDS, state))  # type: ignore[no-untyped-call]
@@ -214,7 +213,10 @@ def _sorted(space: Space, state: Values) -> tuple[Values, Values]:
 
 
 def _compiled(function: Callable[..., Values]) -> Callable[..., Values]:
-    """Return a function of a space and more as one of a table, its model and more: tables share a program."""
+    """Return a function of a space and more as a program of a table, its model and more.
+
+    Tables of one shape share it, and one with other anchors is of that shape.
+    """
 
     @partial(jax.jit, static_argnums=1)
     def program(design: Design, spec: ModelSpec, *more: Values) -> Values:

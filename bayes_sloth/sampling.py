@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
 from typing import Any, Final
@@ -20,7 +20,7 @@ from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
 from bayes_sloth.running import MANY, THIN, Batch, Run, batches_of, compile_once, watch
-from bayes_sloth.space import Space
+from bayes_sloth.space import Space, without_anchors
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.transitions import Program, Taken
 
@@ -98,7 +98,7 @@ def starts(space: Space, narrow: Space, mode: Values, chains: int, key: jax.Arra
     array, dims (chain, parameter)
         Flat.
     """
-    whole = space.named(space.start()) | narrow.named(mode)
+    whole = narrow.named(mode)
     for name, value in narrow.fixed.items():
         whole[name] = jnp.log(value) if name in GROUP_SCALES else value
     center = space.flat(whole)
@@ -155,8 +155,7 @@ def run_chains(
     """
     space = Space(modes.space.design, modes.space.spec)
     design = argument(space.design)
-    # Which benchmarks are anchors is data of the design: other ones take no other program.
-    program = Program(replace(space.spec, anchors=None), method, warmup)
+    program = Program(without_anchors(space.spec), method, warmup)
     start_key, run_key = jax.random.split(jax.random.key(seed))
     positions = _starts(design, program.spec, modes.space.fixed, modes.vectors[0], chains, start_key)
     keys = jax.random.split(run_key, chains)

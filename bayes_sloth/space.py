@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, Final
 
 import jax
@@ -14,12 +14,13 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpy.typing import NDArray
 from numpyro import handlers
-from numpyro.infer.initialization import init_to_mean
+from numpyro.distributions import ExpandedDistribution, Independent, LogNormal
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from bayes_sloth.design import Design
 from bayes_sloth.model import sloth
 from bayes_sloth.names import SITE_DIMS
+from bayes_sloth.pytree import argument
 from bayes_sloth.spec import ModelSpec
 
 Values = Any
@@ -27,6 +28,56 @@ Values = Any
 # Draws turned into quantities at a time. Chains bring as many at a time: where a run was interrupted and
 # resumed changes no draw's place among them, and so not its last digits.
 BATCH: Final = 25
+
+
+def without_anchors(spec: ModelSpec) -> ModelSpec:
+    """Return a model as programs are told apart by: which benchmarks are anchors is data of a design.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+
+    Returns
+    -------
+    ModelSpec
+        With no anchors named.
+    """
+    return replace(spec, anchors=None)
+
+
+def prior_middles(model: Callable[..., None], *arguments: Any) -> dict[str, Values]:
+    """Return the middles of a model's priors, each given those of what it depends on, unconstrained.
+
+    No prior is drawn from: compiling that takes longer than to climb from here to a mode.
+
+    Parameters
+    ----------
+    model : callable
+        A NumPyro model whose priors have a mean.
+    *arguments
+        Of the model.
+
+    Returns
+    -------
+    dict of arrays
+        By the names of the sampled sites.
+    """
+    trace = handlers.trace(handlers.substitute(model, substitute_fn=_middle)).get_trace(*arguments)
+    sites = {k: s["value"] for k, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
+    return dict(unconstrain_fn(model, arguments, {}, sites))
+
+
+def _middle(site: Mapping[str, Any]) -> Values | None:
+    """Return a prior's mean, of a log-normal one its median: the mean of a wide one is far out."""
+    if site["type"] != "sample" or site["is_observed"]:
+        return None
+    one = site["fn"]
+    while isinstance(one, (Independent, ExpandedDistribution)):
+        one = one.base_dist
+    if isinstance(one, LogNormal):
+        return jnp.broadcast_to(jnp.exp(one.loc), site["fn"].shape())
+    return 1.0 * site["fn"].mean  # of floats, though the law may have been given an integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +103,14 @@ class Space:
         with handlers.condition(data=dict(self.fixed)):
             sloth(self.design, self.spec)
 
-    def _means(self) -> dict[str, Values]:
-        """Return the prior means, each given the means of what it depends on, unconstrained."""
-        trace = handlers.trace(handlers.substitute(self.model, substitute_fn=init_to_mean)).get_trace()
-        sites = {k: s["value"] for k, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
-        free = {name: value for name, value in sites.items() if name not in self.fixed}
-        return dict(unconstrain_fn(self.model, (), {}, free))
+    def _middles(self) -> dict[str, Values]:
+        """Return the middles of the priors, unconstrained."""
+        return prior_middles(self.model)
 
     @cached_property
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the parameters in the order of a flat vector, which is that of their names."""
-        return {name: site.shape for name, site in sorted(jax.eval_shape(self._means).items())}
+        return {name: site.shape for name, site in sorted(jax.eval_shape(self._middles).items())}
 
     @cached_property
     def size(self) -> int:
@@ -70,8 +118,8 @@ class Space:
         return sum(map(math.prod, self._shapes.values()))
 
     def start(self) -> Values:
-        """Return the prior means, flat: where optimisers and chains have their starts around."""
-        return ravel_pytree(jax.jit(self._means)())[0]
+        """Return the middles of the priors, flat: what optimisers start around."""
+        return ravel_pytree(jax.jit(self._middles)())[0]
 
     def flat(self, named: Mapping[str, Values]) -> Values:
         """Return named unconstrained parameters as a flat vector."""
@@ -142,13 +190,10 @@ class Space:
         ValueError
             If there are not as many.
         """
-
-        def some(rows: Values) -> dict[str, Values]:
-            found = jax.vmap(self._sites)(rows)
-            return {name: value for name, value in found.items() if names is None or name in names}
-
-        program, step = jax.jit(some), min(BATCH, count)
-        shapes = jax.eval_shape(some, jnp.zeros((1, self.size)))
+        wanted = None if names is None else frozenset(names)
+        program = partial(_quantities, argument(self.design), without_anchors(self.spec), self.fixed, wanted)
+        step = min(BATCH, count)
+        shapes = jax.eval_shape(program, jnp.zeros((1, self.size)))
         found = {name: np.empty((count, *s.shape[1:]), s.dtype) for name, s in shapes.items()}
         done = 0
         for block in blocks:
@@ -162,3 +207,12 @@ class Space:
         if done != count:
             raise ValueError(f"{done} of {count} draws: the others have been let go.")
         return found
+
+
+@partial(jax.jit, static_argnums=(1, 3))
+def _quantities(
+    design: Design, spec: ModelSpec, fixed: Mapping[str, Values], names: frozenset[str] | None, rows: Values
+) -> dict[str, Values]:
+    """Return quantities of flat vectors, dims (draw, parameter): tables of one shape share the program."""
+    found = jax.vmap(Space(design, spec, fixed)._sites)(rows)
+    return {name: value for name, value in found.items() if names is None or name in names}

@@ -79,6 +79,13 @@ def entries_moved(name: str, block: str) -> set[tuple[str, tuple[int, ...]]]:
 
 
 @each_spec
+def test_every_model_starts_where_it_has_a_density(name: str) -> None:
+    space = blocked(name).space
+    with compiled_quickly():
+        assert np.isfinite(jax.jit(space.potential)(space.start()))
+
+
+@each_spec
 def test_blocks_and_flat_vectors_are_inverse(name: str) -> None:
     """Of one vector and of many."""
     one = blocked(name)

@@ -14,6 +14,7 @@ from oracles import plain_table
 from bayes_sloth import modes as module
 from bayes_sloth.design import design_of
 from bayes_sloth.modes import SAME_MODE, Modes, around_mode, climb, find_modes, held
+from bayes_sloth.pytree import argument
 from bayes_sloth.space import Space
 from bayes_sloth.spec import ModelSpec
 
@@ -73,6 +74,15 @@ def test_other_anchors_compile_nothing() -> None:
     after = [program._cache_size() for program in (module._begin, module._step, module._sort)]  # type: ignore[attr-defined]
     assert before == after and other.space.spec.anchors == ("exam 1",)
     assert not np.array_equal(other.vectors, found().vectors)
+
+
+def test_a_step_keeps_the_types_of_a_state() -> None:
+    """Or the second round of the progress bar would have the program compiled again."""
+    table = argument(DESIGN)
+    before = jax.eval_shape(lambda key: module._begin(table, SPEC, key), jax.random.key(0))
+    after = jax.eval_shape(lambda state: module._step(table, SPEC, 2, state), before)
+    types = [[(x.shape, x.dtype, x.weak_type) for x in jax.tree.leaves(state)] for state in (before, after)]
+    assert types[0] == types[1]
 
 
 def test_climbing_inside_a_program_ends_where_the_rounds_do() -> None:

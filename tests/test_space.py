@@ -14,6 +14,7 @@ from fits import compiled_quickly
 from numpyro.infer.util import log_density
 from oracles import plain_table
 
+from bayes_sloth import space as module
 from bayes_sloth.design import design_of
 from bayes_sloth.model import GROUP_SCALES, sloth
 from bayes_sloth.modes import held
@@ -46,10 +47,11 @@ def test_flat_and_named_are_inverse() -> None:
 
 
 def test_the_start_is_finite() -> None:
-    assert np.isfinite(space().potential(space().start()))
+    with compiled_quickly():
+        assert np.isfinite(jax.jit(space().potential)(space().start()))
 
 
-def test_the_start_is_the_mean_of_every_prior() -> None:
+def test_the_start_is_the_middle_of_every_prior() -> None:
     """Of families too, whose prior is around what slopes and sizes give."""
     with compiled_quickly():
         found = space().named(space().start())
@@ -57,11 +59,28 @@ def test_the_start_is_the_mean_of_every_prior() -> None:
     np.testing.assert_allclose(found["slope"][0, :2], priors.slope_mean)
     np.testing.assert_allclose(found["lower"], design.floor)
     np.testing.assert_allclose(found["loading_free"], priors.loading_mean)
-    np.testing.assert_allclose(found["misfit"], priors.misfit_mean + priors.misfit_sd**2 / 2)
+    np.testing.assert_allclose(found["misfit"], priors.misfit_mean)
     vector = space().start()
     there = space().quantities(vector[None], ["efficiency", "deviation"])
     np.testing.assert_allclose(there["efficiency"], 0, atol=1e-12)
     np.testing.assert_array_equal(there["deviation"], 0)
+
+
+def test_however_wide_a_scales_prior_is_the_start_is_its_median() -> None:
+    """The mean of so wide a log-normal law is e to the 50th."""
+    wide = replace(SPEC, priors=replace(SPEC.priors, asymmetry_sd=10.0))
+    of = Space(space().design, wide)
+    np.testing.assert_array_equal(of.named(of.start())["asymmetry"], 0)
+
+
+def test_other_anchors_and_tables_of_one_shape_share_the_program_of_quantities() -> None:
+    vector = space().start()[None]
+    first = space().quantities(vector, ["loading"])["loading"][0]
+    before = module._quantities._cache_size()
+    other = Space(design_of(plain_table(), ("exam 1",)), replace(SPEC, anchors=("exam 1",)))
+    second = other.quantities(vector, ["loading"])["loading"][0]
+    assert module._quantities._cache_size() == before
+    assert (first[0, 0], second[1, 0]) == (1, 1) and first[1, 0] == second[0, 0] == SPEC.priors.loading_mean
 
 
 def test_a_design_may_be_an_argument_of_a_compiled_program() -> None:

@@ -16,8 +16,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from numpyro import handlers
 from numpyro.infer import NUTS
-from numpyro.infer.initialization import init_to_mean
-from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
+from numpyro.infer.util import constrain_fn, potential_energy
 
 from bayes_sloth.convergence import RHAT_PARAMETER, diagnose
 from bayes_sloth.errors import FitWarning
@@ -30,13 +29,14 @@ from bayes_sloth.names import MODEL
 from bayes_sloth.refitting import Length, walked
 from bayes_sloth.sampling import prepare
 from bayes_sloth.scores import Scores
+from bayes_sloth.space import prior_middles
 
 Values = Any
 Model = Callable[[Table], None]
 Draw = dict[str, Values]
 
 ACCEPTANCE: Final = 0.8  # NumPyro's default: these posteriors need some 15 steps a draw, not hundreds
-JITTER: Final = 0.1  # of the chains' starts around the prior means, in unconstrained units
+JITTER: Final = 0.1  # of the chains' starts around the middles of the priors, in unconstrained units
 BATCH: Final = 50  # draws turned into scores at a time
 
 
@@ -248,10 +248,8 @@ def _notes(chains: Chains, models: NDArray[np.bool_]) -> dict[str, float]:
 
 
 def _space(model: Model, table: Table) -> tuple[Values, Callable[[Values], Draw]]:
-    """Return the prior means as a flat, unconstrained vector, and the way back from such vectors."""
-    trace = handlers.trace(handlers.substitute(model, substitute_fn=init_to_mean)).get_trace(table)
-    sites = {n: s["value"] for n, s in trace.items() if s["type"] == "sample" and not s["is_observed"]}
-    start, unravel = ravel_pytree(unconstrain_fn(model, (table,), {}, sites))
+    """Return the middles of the priors as a flat vector, and the way back from such vectors."""
+    start, unravel = ravel_pytree(prior_middles(model, table))
     return start, unravel
 
 
