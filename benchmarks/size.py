@@ -231,7 +231,7 @@ def slope(table: pd.DataFrame, column: str) -> float:
 
 def draw(table: pd.DataFrame) -> plt.Figure:
     """Draw seconds for an effective draw and memory against observed scores."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     for panel, column in ((left, PER_DRAW), (right, MEMORY)):
         for count, part in table[table["table"] != AUTHORS].groupby("benchmarks"):
             panel.plot(part[SCORES], part[column], "o-", label=f"{count} benchmarks, simulated")
@@ -244,7 +244,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
     left.set(ylabel="seconds of one core for an effective draw", title=f"slope {slope(table, PER_DRAW):.2f}")
     right.axhline(MOST_MEMORY, color="C3", linestyle="--", label="4 GB")
     right.set(ylabel="largest memory (MB)", title=f"slope {slope(table, MEMORY):.2f}")
-    right.legend(frameon=False, fontsize="small")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
