@@ -12,6 +12,7 @@ from typing import Final
 import jax
 import numpy as np
 import xarray as xr
+from tqdm.auto import tqdm
 
 from bayes_sloth.arguments import check_whole
 from bayes_sloth.checkpoints import Checkpoint
@@ -137,7 +138,7 @@ def fit(
             found = _without_sampling(modes, method, chains=chains, draws=draws, seed=seed)
         spec = modes.space.spec
         tree = _tree(found, scores, spec)
-        expected = summarised(ExpectedByBenchmark(tree, spec), chains=method in SAMPLED)
+        expected = _expected(tree, spec, chains=method in SAMPLED, progress=progress)
         status, messages = _judged(tree, expected, modes, method)
         if found.interrupted:
             messages = (interruption(found, draws, kept), *messages)
@@ -248,6 +249,14 @@ def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
         **observed_groups(scores),
     }
     return xr.DataTree.from_dict({f"/{name}": group for name, group in groups.items()})
+
+
+def _expected(tree: xr.DataTree, spec: ModelSpec, *, chains: bool, progress: bool) -> ExpectedSummary:
+    """Summarise expected scores; thousands of models take as long as a small table's chains."""
+    columns = ExpectedByBenchmark(tree, spec)
+    count = tree["posterior"].dataset.sizes[BENCHMARK]
+    bar = tqdm(columns, "judging", count, disable=not progress, unit="benchmark", leave=False)
+    return summarised(bar, chains=chains)
 
 
 def _judged(

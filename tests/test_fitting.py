@@ -338,6 +338,17 @@ def test_a_mode_that_is_an_answer_is_that_of_the_model_asked_for(monkeypatch: py
     assert sampled == [SPEC.priors] * 4
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_every_long_part_of_a_fit_shows_how_far_it_is(
+    seen: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bayes_sloth.fitting.watched", lambda: seen)
+    with compiled_quickly():
+        bs.fit(table(), SPEC, method="map", seed=0)
+    shown = capsys.readouterr().err
+    assert ("finding modes" in shown, "judging" in shown) == (seen, seen)
+
+
 def test_no_finite_start_is_a_fit_error(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = Modes(None, np.zeros((2, 3)), np.array([np.inf, np.nan]))  # type: ignore[arg-type]
     monkeypatch.setattr("bayes_sloth.fitting.find_modes", lambda *_, **__: lost)
