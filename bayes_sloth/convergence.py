@@ -138,7 +138,7 @@ def convergence(posterior: xr.Dataset, expected: ExpectedSummary, statistics: xr
 
 def _diagnosed(values: xr.DataArray) -> dict[str, Floats]:
     """Return the diagnostics of every element of a quantity, in the quantity's shape."""
-    found = diagnose(np.asarray(values.values, dtype=float).reshape(*values.shape[:2], -1))
+    found = diagnose(values.values.reshape(*values.shape[:2], -1))  # which cuts it up before it copies
     return {name: value.reshape(values.shape[2:]) for name, value in found.items()}
 
 

@@ -100,7 +100,7 @@ def _column(draws: dict[str, Floats], line: NDArray[np.int64], pivot: Floats, li
     found, step = np.empty((count, models)), min(MOST_DRAWS, count)
     # The last draws once more where there are too few left: one program serves all.
     for start in (min(first, count - step) for first in range(0, count, step)):
-        some = {name: value[start : start + step] for name, value in draws.items()}
+        some = {name: np.asarray(value[start : start + step], float) for name, value in draws.items()}
         found[start : start + step] = _some_of_column(some, line, pivot, link)
     return found
 

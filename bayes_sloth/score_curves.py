@@ -229,7 +229,7 @@ def _one_benchmark(group: xr.Dataset, column: int) -> dict[str, Any]:
     """Return the draws of all chains, one after the other, with one benchmark where several stood."""
     names = [n for n in ("model_skill", "specific", *BenchmarkCurve._fields) if n in group]
     chosen = group[names].isel({BENCHMARK: [column]})
-    return {n: jnp.asarray(chosen[n].values.reshape(-1, *chosen[n].shape[2:])) for n in names}
+    return {n: jnp.asarray(chosen[n].values.reshape(-1, *chosen[n].shape[2:]), dtype=float) for n in names}
 
 
 def _summarised(draws: Floats, labels: dict[str, Any], prob: float) -> pd.DataFrame:

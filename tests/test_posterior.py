@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from fits import asked, compiled_quickly, forecast, hmc_fit, laplace_fit, map_fit, table
+from fits import asked, compiled_quickly, forecast, hmc_fit, laplace_fit, map_fit, table, with_groups
 
 import bayes_sloth as bs
+from bayes_sloth.convergence import summarised
 from bayes_sloth.errors import FitStatus, InputError
+from bayes_sloth.expectation import ExpectedByBenchmark
+from bayes_sloth.fitting import converged
 from bayes_sloth.posterior import FORMAT, GROUPS, FitReport, labelled
+from bayes_sloth.score_curves import link_curves
 
 
 @pytest.fixture
@@ -172,6 +177,44 @@ def test_a_fit_and_its_report_print_in_a_dozen_lines() -> None:
     assert len(text.splitlines()) <= 12
     fine = FitReport("hmc", 3, FitStatus.FINE, ("chains agree.",), 81.4, {}, "")
     assert repr(fine) == "fit by hmc, seed 3, 81 s: to be trusted\n  chains agree."
+
+
+def in_32_bits() -> bs.Posterior:
+    """Return a fit with its draws as large fits keep their largest quantities."""
+    fit = hmc_fit()
+    draws = fit.data["posterior"].dataset
+    return with_groups(fit, posterior=draws.assign({n: v.astype(np.float32) for n, v in draws.items()}))
+
+
+WAYS: tuple[Callable[[bs.Posterior], Any], ...] = (
+    lambda fit: bs.predict(fit, asked(), seed=0).data["expected"].values,
+    lambda fit: bs.log_likelihood(fit)["log_likelihood"]["score"].values,
+    lambda fit: bs.skills(fit).data["loading"].values,
+    lambda fit: bs.skills(fit).loadings()["median"],
+    lambda fit: link_curves(fit).curves["median"],
+    lambda fit: ExpectedByBenchmark(fit.data, fit.spec),
+)
+
+
+@pytest.mark.filterwarnings("ignore:chains disagree on skill:bayes_sloth.FitWarning")
+@pytest.mark.parametrize("way", WAYS, ids=range(len(WAYS)))
+def test_draws_in_32_bits_say_what_those_in_64_say(way: Callable[[bs.Posterior], Any]) -> None:
+    """Seven digits of a draw are more than any result needs; each result is computed in 64 bits."""
+    with compiled_quickly():
+        found, wanted = (np.array(list(way(fit)), dtype=float) for fit in (in_32_bits(), hmc_fit()))
+    np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-5)
+    assert not np.array_equal(found, wanted)
+
+
+def test_convergence_of_draws_in_32_bits_is_judged_alike() -> None:
+    """Ranks of a few draws are the same but for ties."""
+    found, wanted = (
+        converged(fit.data, summarised(ExpectedByBenchmark(fit.data, fit.spec)))
+        for fit in (in_32_bits(), hmc_fit())
+    )
+    assert found.status is wanted.status
+    for column in ("r_hat", "ess_bulk", "ess_tail"):
+        np.testing.assert_allclose(found.table[column], wanted.table[column], rtol=0.02)
 
 
 def test_a_posterior_cannot_be_changed() -> None:

@@ -155,6 +155,19 @@ def test_quantities_of_many_draws_are_those_of_few(monkeypatch: pytest.MonkeyPat
         np.testing.assert_allclose(value, together[name], rtol=1e-9, atol=1e-12)
 
 
+def test_large_quantities_are_kept_in_half_as_many_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And those that are no larger than the limit are not, nor are numbers that are no floats."""
+    rows = jnp.stack([near_start(narrow(), seed) for seed in range(3)])
+    whole = narrow().quantities(rows, ("model_skill", "loading"))
+    assert {value.dtype for value in whole.values()} == {np.dtype("float64")}
+    monkeypatch.setattr("bayes_sloth.space.MOST_BYTES", whole["loading"].nbytes)
+    found = narrow().quantities(rows, ("model_skill", "loading"))
+    assert found["model_skill"].dtype == np.float32 and found["loading"].dtype == np.float64
+    np.testing.assert_allclose(found["model_skill"], whole["model_skill"], rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(found["loading"], whole["loading"])
+    assert module._room(2, (3,), np.dtype("int64")).dtype == np.int64
+
+
 def test_quantities_of_blocks_are_those_of_all_draws_at_once() -> None:
     """Whatever their lengths: longer than what is computed at a time, shorter, empty."""
     rows = jnp.stack([near_start(narrow(), seed) for seed in range(3)])[jnp.arange(60) % 3]
