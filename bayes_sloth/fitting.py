@@ -141,8 +141,9 @@ def fit(
         expected = _expected(tree, spec, chains=method in SAMPLED, progress=progress)
         status, messages = _judged(tree, expected, modes, method)
         if found.interrupted:
-            messages = (interruption(found, draws, kept), *messages)
-            settings |= {"draws": found.draws, "draws_asked": int(draws)}
+            least = tree["posterior"].sizes[DRAW]
+            messages = (interruption(least, draws, kept), *messages)
+            settings |= {"draws": least, "draws_asked": int(draws)}
         report = FitReport(
             method=method,
             seed=int(seed),
@@ -226,16 +227,16 @@ def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
 
 def _without_sampling(modes: Modes, method: str, *, chains: int, draws: int, seed: int) -> Chains:
     if method == "map":
-        return Chains(modes.space, [[modes.vectors[:1]]], draws=1)
+        return Chains(modes.space, [modes.vectors[:1]])
     vectors = around_mode(modes, draws=chains * draws, seed=seed)
-    return Chains(modes.space, [[part] for part in np.split(np.asarray(vectors), chains)], draws)
+    return Chains(modes.space, np.split(np.asarray(vectors), chains))
 
 
 def _tree(found: Chains, scores: Scores, spec: ModelSpec) -> xr.DataTree:
     values = found.named()
     coords = {
-        CHAIN: np.arange(len(found.blocks)),
-        DRAW: np.arange(found.draws),
+        CHAIN: np.arange(values["slope"].shape[0]),
+        DRAW: np.arange(values["slope"].shape[1]),
         MODEL: list(scores.models),
         BENCHMARK: list(scores.benchmarks),
         FAMILY: list(scores.families),

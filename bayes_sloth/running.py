@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from threading import Event, Thread
 from typing import Any, Final
@@ -24,7 +24,6 @@ from bayes_sloth.snapshots import frozen, thawed
 from bayes_sloth.transitions import BLOCK, Program, Taken, advanced, begun
 
 Values = Any
-Row = tuple[NDArray[Any], ...]
 
 # Trajectories from one kept draw to the next where there are many parameters: as many effective draws fit in
 # half the memory and disk. With few, every third draw is effective as it is.
@@ -86,10 +85,11 @@ class Batch:
         NumPyro's, the chains in front.
     done, saved : int
         Blocks behind the state, and behind the one on disk.
-    rows : list of tuples of arrays, dims (chain, draw, ...)
-        What is kept of every block of draws.
-    unsaved : int
-        How many of these are not on disk.
+    drawn, unsaved : int
+        Draws of each chain that are kept, and how many of these are not on disk.
+    columns : tuple of lists of arrays, dims (draw, ...)
+        What `transitions.Taken` names, of each chain, with room for all draws. One array each, not one a
+        block: a large one is handed back to the system when it is let go, many small ones are not.
     """
 
     number: int
@@ -97,21 +97,34 @@ class Batch:
     state: HMCState
     done: int = 0
     saved: int = 0
-    rows: list[Row] = field(default_factory=list)
+    drawn: int = 0
     unsaved: int = 0
+    columns: tuple[list[NDArray[Any]], ...] = ()
 
-    @property
-    def drawn(self) -> int:
-        """How many draws of each chain are kept."""
-        return sum(row[0].shape[1] for row in self.rows)
+    def keep(self, rows: Sequence[NDArray[Any]], room: int) -> None:
+        """Keep a block of draws, dims (chain, draw, ...), of a run of so many."""
+        if not self.columns:
+            self.columns = tuple(
+                [np.empty((room, *row.shape[2:]), row.dtype) for _ in range(self.chains)] for row in rows
+            )
+        end = self.drawn + rows[0].shape[1]
+        for column, row in zip(self.columns, rows, strict=True):
+            for chain, values in zip(column, row, strict=True):
+                chain[self.drawn : end] = values
+        self.drawn = end
+
+    def kept(self, first: int = 0) -> list[NDArray[Any]]:
+        """Return what is kept from some draw on, dims (chain, draw, ...); nothing where there is none."""
+        if first >= self.drawn:
+            return []
+        return [np.stack([chain[first : self.drawn] for chain in column]) for column in self.columns]
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Put what is new on disk."""
         if checkpoint.folder is None or self.done == self.saved:
             return
-        fresh = self.rows[len(self.rows) - self.unsaved :]
-        piece = Piece(self.saved, self.done, frozen(self.state), joined(fresh))
-        if checkpoint.add(self.number, piece):
+        fresh = self.kept(self.drawn - self.unsaved)
+        if checkpoint.add(self.number, Piece(self.saved, self.done, frozen(self.state), fresh)):
             self.saved, self.unsaved = self.done, 0
 
     def trajectories(self, blocks: list[tuple[int, int]]) -> int:
@@ -159,9 +172,11 @@ def _batch(run: Run, number: int, positions: Values, keys: Values) -> Batch:
         state = thawed(pieces[-1].state, jax.eval_shape(begin, positions, keys))
     except ValueError as error:
         raise run.checkpoint.damaged(f"chain {number} is of another model") from error
-    done = pieces[-1].blocks
-    rows: list[Row] = [tuple(piece.rows) for piece in pieces if piece.rows]
-    return Batch(number, chains, state, done, done, rows)
+    batch = Batch(number, chains, state, pieces[-1].blocks, pieces[-1].blocks)
+    for piece in pieces:
+        if piece.rows:
+            batch.keep(piece.rows, run.draws)
+    return batch
 
 
 def compile_once(run: Run, batch: Batch) -> None:
@@ -193,8 +208,8 @@ def _sample(run: Run, batch: Batch) -> None:
             break
         state, taken = jax.block_until_ready(_stepped(run, batch, count, thin))  # type: ignore[no-untyped-call]
         if batch.done >= run.warm:
-            batch.rows.append(tuple(np.asarray(value)[:, :count] for value in taken))
-            batch.unsaved += 1
+            batch.keep([np.asarray(value)[:, :count] for value in taken], run.draws)
+            batch.unsaved += count
         batch.state, batch.done = state, batch.done + 1
         if time.monotonic() - written >= checkpoints.SECONDS:
             batch.save(run.checkpoint)
@@ -265,17 +280,6 @@ def _begin(future: Future[None], function: Callable[[], None]) -> None:
             future.set_exception(error)
 
     Thread(target=work).start()
-
-
-def joined(rows: list[Row]) -> list[NDArray[Any]]:
-    """Return blocks of rows as one; nothing where there are none.
-
-    Examples
-    --------
-    >>> joined([(np.ones((2, 25)),), (np.ones((2, 5)),)])[0].shape
-    (2, 30)
-    """
-    return [np.concatenate(columns, axis=1) for columns in zip(*rows, strict=True)]
 
 
 def _blocks(length: int) -> list[int]:

@@ -19,7 +19,7 @@ from bayes_sloth.kernels import units_of
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
-from bayes_sloth.running import MANY, THIN, Batch, Run, batches_of, compile_once, watch
+from bayes_sloth.running import MANY, THIN, Run, batches_of, compile_once, watch
 from bayes_sloth.space import Space, without_anchors
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.transitions import Program, Taken
@@ -37,10 +37,8 @@ class Chains:
     ----------
     space : Space
         The parameters.
-    blocks : list of lists of arrays, dims (draw, parameter)
-        Flat draws of every chain, as they came.
-    draws : int
-        Of every chain.
+    vectors : list of arrays, dims (draw, parameter)
+        Flat draws of every chain.
     statistics : dict of arrays, dims (chain, draw)
         By ArviZ's names.
     interrupted : bool
@@ -48,8 +46,7 @@ class Chains:
     """
 
     space: Space
-    blocks: list[list[Values]]
-    draws: int
+    vectors: list[Values]
     statistics: dict[str, Values] = field(default_factory=dict)
     interrupted: bool = False
 
@@ -66,12 +63,13 @@ class Chains:
         ValueError
             If the draws have been let go before.
         """
-        flat = self.space.quantities_of(
-            (chain.pop(0) for chain in self.blocks for _ in range(len(chain))),
-            len(self.blocks) * self.draws,
-            self.space.reported,
-        )
-        return {name: v.reshape(len(self.blocks), self.draws, *v.shape[1:]) for name, v in flat.items()}
+        chains = len(self.vectors)
+        if not chains:
+            raise ValueError("the draws have been let go.")
+        count = sum(map(len, self.vectors))
+        one_by_one = (self.vectors.pop(0) for _ in range(chains))
+        flat = self.space.quantities_of(one_by_one, count, self.space.reported)
+        return {name: v.reshape(chains, -1, *v.shape[1:]) for name, v in flat.items()}
 
 
 def prepare() -> None:
@@ -167,42 +165,24 @@ def run_chains(
     least = min(batch.drawn for batch in batches)
     if not least:
         raise KeyboardInterrupt(_nothing_kept(checkpoint))
-    statistics = {
-        name: np.concatenate([_column(batch, place)[:, :least] for batch in batches])
+    found = {
+        name: [chain[:least] for batch in batches for chain in batch.columns[place]]
         for place, name in enumerate(Taken._fields)
-        if name != "vectors"
     }
+    vectors = found.pop("vectors")
+    statistics = {name: np.stack(column) for name, column in found.items()}
     if method == "nuts":
         statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] / thin + 1)).astype(int)
-    blocks = [chain for batch in batches for chain in _chains(batch, least)]
-    return Chains(space, blocks, least, statistics, least < draws)
+    return Chains(space, vectors, statistics, least < draws)
 
 
-def _column(batch: Batch, place: int) -> NDArray[Any]:
-    """Return a column of what was taken, dims (chain, draw, ...)."""
-    return np.concatenate([row[place] for row in batch.rows], axis=1)
-
-
-def _chains(batch: Batch, draws: int) -> list[list[NDArray[Any]]]:
-    """Return the first flat draws of every chain of a batch, which lets go of them."""
-    found: list[list[NDArray[Any]]] = [[] for _ in range(batch.chains)]
-    while batch.rows:
-        vectors = batch.rows.pop(0)[0][:, :draws]
-        for chain, part in zip(found, vectors, strict=True):
-            chain.append(part.copy())  # of its own, to be let go of by itself
-        draws -= vectors.shape[1]
-    return found
-
-
-def interruption(found: Chains, draws: int, checkpoint: Checkpoint) -> str:
+def interruption(kept: int, draws: int, checkpoint: Checkpoint) -> str:
     """Say that a run was stopped, and how to get the rest.
 
     Parameters
     ----------
-    found : Chains
-        What there is.
-    draws : int
-        How many of each chain were asked for.
+    kept, draws : int
+        How many draws of each chain there are, and were asked for.
     checkpoint : Checkpoint
         Where the chains are kept, if anywhere.
 
@@ -214,7 +194,7 @@ def interruption(found: Chains, draws: int, checkpoint: Checkpoint) -> str:
     again = "fit again for the rest"
     if checkpoint.folder is not None:
         again = f"the same call goes on from {checkpoint.folder}"
-    return f"interrupted: {found.draws} of {draws} draws of every chain are here; {again}."
+    return f"interrupted: {kept} of {draws} draws of every chain are here; {again}."
 
 
 def _nothing_kept(checkpoint: Checkpoint) -> str:

@@ -133,8 +133,7 @@ def test_without_a_checkpoint_nothing_goes_on() -> None:
     assert sampling._nothing_kept(Checkpoint()) == (
         "interrupted during warm-up: nothing is kept; with checkpoint=path it would have been."
     )
-    chains = sampling.Chains(None, [], draws=50, interrupted=True)  # type: ignore[arg-type]
-    assert sampling.interruption(chains, 100, Checkpoint()) == (
+    assert sampling.interruption(50, 100, Checkpoint()) == (
         "interrupted: 50 of 100 draws of every chain are here; fit again for the rest."
     )
 

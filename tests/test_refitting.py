@@ -297,7 +297,7 @@ def test_chains_of_a_fold_have_the_posterior_that_fit_finds() -> None:
     with compiled_quickly():
         ours = np.asarray(sampled(design, SPEC, mode[0], key, SHORT).expected)
         chains = run_chains(narrow, method="hmc", **SHORT._asdict(), seed=1, progress=False)
-        rows = np.concatenate([block for chain in chains.blocks for block in chain])
+        rows = np.concatenate(chains.vectors)
         theirs = np.asarray(jax.jit(partial(drawn_scores, chains.space))(rows, key)[0]).reshape(ours.shape)
     error = np.sqrt(sum(found.var((0, 1)) / effective_sample_size(found) for found in (ours, theirs)))
     np.testing.assert_array_less(np.abs(ours.mean((0, 1)) - theirs.mean((0, 1))), 5 * error)

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from fits import CHAINS, DRAWS, SPEC, WARMUP, compiled_quickly, hmc_fit, map_fit, table
 from oracles import plain_table
+from walks import Shorter
 
 import bayes_sloth as bs
-from bayes_sloth import sampling
+from bayes_sloth import running, sampling
 from bayes_sloth.design import design_of
 from bayes_sloth.errors import FitWarning
 from bayes_sloth.kernels import AS_PRIOR, MOST_STEPS, SAMPLED
 from bayes_sloth.modes import Modes, held
 from bayes_sloth.pytree import argument
-from bayes_sloth.running import Batch
+from bayes_sloth.running import Batch, Run
 from bayes_sloth.sampling import SPREAD, Chains, prepare, run_chains, starts
 from bayes_sloth.space import Space
 from bayes_sloth.transitions import BLOCK, Program, advanced, begun
@@ -52,7 +53,7 @@ def sampled(seed: int = 0, **changes: int | str) -> Chains:
 
 def flat(chains: Chains) -> np.ndarray:
     """Return all flat draws, dims (chain, draw, parameter)."""
-    return np.stack([np.concatenate(chain) for chain in chains.blocks])
+    return np.stack(chains.vectors)
 
 
 @cache
@@ -83,21 +84,40 @@ def test_named_quantities_are_those_of_the_flat_draws_which_are_let_go() -> None
     found = chains.named()
     np.testing.assert_allclose(found["model_skill"], wanted.reshape(found["model_skill"].shape), rtol=1e-12)
     assert found["model_skill"].shape[:2] == (2, BLOCK + 3)
-    assert chains.blocks == [[], []]
-    with pytest.raises(ValueError, match=r"0 of 56 draws: the others have been let go\."):
+    assert chains.vectors == []
+    with pytest.raises(ValueError, match="the draws have been let go"):
         chains.named()
 
 
-def test_a_chain_that_is_ahead_gives_the_draws_that_all_have() -> None:
-    rows = [(np.arange(24.0).reshape(2, 4, 3),), (np.arange(24.0, 36).reshape(2, 2, 3),)]
-    whole = np.concatenate([row[0] for row in rows], axis=1)
-    for draws in (3, 4, 5, 6):
-        batch = Batch(0, 2, None, rows=list(rows))  # type: ignore[arg-type]
-        first, second = sampling._chains(batch, draws)
-        np.testing.assert_array_equal(np.concatenate(first), whole[0, :draws])
-        np.testing.assert_array_equal(np.concatenate(second), whole[1, :draws])
-        assert not batch.rows
-        assert not any(np.shares_memory(part, rows[0][0]) for part in (first[0], second[0]))
+def test_a_batch_keeps_blocks_of_draws_in_one_array_a_chain() -> None:
+    """Whatever their lengths; what is asked for from some draw on is a copy of its own."""
+    rows = np.arange(54.0).reshape(2, 9, 3)
+    batch = Batch(0, 2, None)  # type: ignore[arg-type]
+    assert batch.kept() == []
+    for first, last in ((0, 4), (4, 6), (6, 9)):
+        batch.keep([rows[:, first:last], rows[:, first:last, 0] > 20], 12)
+    assert batch.drawn == 9 and [len(chain) for chain in batch.columns[0]] == [12, 12]
+    for first in (0, 3, 8):
+        vectors, large = batch.kept(first)
+        np.testing.assert_array_equal(vectors, rows[:, first:])
+        np.testing.assert_array_equal(large, rows[:, first:, 0] > 20)
+        assert not np.shares_memory(vectors, batch.columns[0][0])
+    assert batch.kept(9) == []
+
+
+def test_a_chain_that_is_ahead_gives_the_draws_that_all_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first chain of two is stopped a block earlier."""
+    monkeypatch.setattr(sampling, "watch", _one_ahead)
+    chains = sampled(draws=2 * BLOCK)
+    assert chains.interrupted and flat(chains).shape == (2, BLOCK, usual().space.size)
+    assert {values.shape for values in chains.statistics.values()} == {(2, BLOCK)}
+    np.testing.assert_array_equal(flat(chains)[:, :12], flat(usual()))
+
+
+def _one_ahead(run: Run, batches: list[Batch], progress: bool) -> None:
+    for batch in batches:
+        blocks = len(run.blocks) - 1 + batch.number
+        running._sample(Shorter(run, blocks), batch)  # type: ignore[arg-type]
 
 
 def test_a_longer_run_begins_as_a_shorter_one() -> None:

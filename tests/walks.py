@@ -13,7 +13,7 @@ import pytest
 
 from bayes_sloth import running
 from bayes_sloth.checkpoints import Checkpoint
-from bayes_sloth.running import Batch, Run, batches_of, joined, watch
+from bayes_sloth.running import Batch, Run, batches_of, watch
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.transitions import BLOCK, Program, Taken
 
@@ -60,17 +60,17 @@ class Walk:
         """Run every chain to its end, or to so many blocks from its very beginning."""
         run, batches = self.new(kept)
         for batch in batches:
-            running._sample(_Shorter(run, stop_after), batch)  # type: ignore[arg-type]
+            running._sample(Shorter(run, stop_after), batch)  # type: ignore[arg-type]
         return batches
 
     def run(self, kept: Checkpoint, stop_after: int = 10**6) -> list[np.ndarray]:
         """Return the columns of all chains, as far as the shortest one goes."""
-        rows = [joined(batch.rows) for batch in self.batches(kept, stop_after)]
+        rows = [batch.kept() for batch in self.batches(kept, stop_after)]
         return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
     def rows(self, kept: Checkpoint, batch: int) -> np.ndarray:
         """Return the vectors that a checkpoint holds of a batch."""
-        return joined(self.new(kept)[1][batch].rows)[0]
+        return self.new(kept)[1][batch].kept()[0]
 
     def watched(self, kept: Checkpoint, progress: bool = False) -> list[Batch]:
         """Run the chains in threads."""
@@ -79,7 +79,7 @@ class Walk:
         return batches
 
 
-class _Shorter:
+class Shorter:
     """A run that has fewer blocks."""
 
     def __init__(self, run: Run, blocks: int) -> None:
