@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_sloth.checkpoints import Checkpoint
+from bayes_sloth.compiling import give_back_memory
 from bayes_sloth.design import Design
 from bayes_sloth.kernels import units_of
 from bayes_sloth.model import GROUP_SCALES
@@ -161,6 +162,7 @@ def run_chains(
     run = Run(design, program, draws, checkpoint, Event(), thin)
     batches = batches_of(run, positions, keys)
     compile_once(run, batches[0])
+    give_back_memory()
     watch(run, batches, progress)
     least = min(batch.drawn for batch in batches)
     if not least:
