@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from dataclasses import replace
-from functools import partial
 from typing import Final
 
 import jax
@@ -19,11 +17,10 @@ from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.convergence import Convergence, ExpectedSummary, convergence, summarised
 from bayes_sloth.design import design_of
 from bayes_sloth.distrust import distrust_in_words, distrusted
-from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning, unknown_name
+from bayes_sloth.errors import FitStatus, FitWarning, InputError, unknown_name
 from bayes_sloth.expectation import ExpectedByBenchmark
-from bayes_sloth.identify import anchors_of, check_anchors, measured_enough, telling_anchors
 from bayes_sloth.kernels import SAMPLED
-from bayes_sloth.modes import Modes, around_mode, find_modes, firm
+from bayes_sloth.modes import Modes, around_mode
 from bayes_sloth.names import (
     BENCHMARK,
     CHAIN,
@@ -37,11 +34,14 @@ from bayes_sloth.names import (
     SKILL,
 )
 from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
+from bayes_sloth.pytree import argument
 from bayes_sloth.resuming import identity, opened
 from bayes_sloth.sampling import Chains, interruption, prepare, run_chains
 from bayes_sloth.scores import Scores
-from bayes_sloth.snapshots import frozen_modes, thawed_modes
+from bayes_sloth.space import without_anchors
 from bayes_sloth.spec import ModelSpec
+from bayes_sloth.starting import resolved, settled
+from bayes_sloth.transitions import Program, compile_ahead
 from bayes_sloth.versions import versions_of_packages
 from bayes_sloth.watching import watched
 
@@ -129,13 +129,7 @@ def fit(
     settings = {"chains": int(chains), "draws": int(draws), "warmup": int(warmup)}
     told = {"method": method, "seed": int(seed), **settings, "device": jax.default_backend()}
     with opened(checkpoint if method in SAMPLED else None, identity(scores.digest, asked, told)) as kept:
-        modes = _settled(scores, asked, method, seed=seed, progress=progress, kept=kept)
-        if method in SAMPLED:
-            found = run_chains(
-                modes, method=method, **settings, seed=seed, progress=progress, checkpoint=kept
-            )
-        else:
-            found = _without_sampling(modes, method, chains=chains, draws=draws, seed=seed)
+        found, modes = _found(scores, asked, method, settings, seed=seed, progress=progress, kept=kept)
         spec = modes.space.spec
         tree = _tree(found, scores, spec)
         expected = _expected(tree, spec, chains=method in SAMPLED, progress=progress)
@@ -160,22 +154,44 @@ def fit(
     return Posterior(tree, spec, report)
 
 
-def _settled(
-    scores: Scores, asked: ModelSpec, method: str, *, seed: int, progress: bool, kept: Checkpoint
-) -> Modes:
-    """Return modes of the model with its anchors chosen."""
-    spec = _resolved(asked, scores)
-    if known := kept.modes():
-        return thawed_modes(known, scores, spec)
-    sought = partial(_modes, scores, seed=seed, progress=progress, start=method in SAMPLED)
-    modes = sought(spec)
-    # Anchors decide how well chains mix, not what a mode forecasts.
-    if asked.anchors is None and method != "map":
-        better = _better_anchors(modes, scores)
-        if set(better) != set(spec.anchors or ()):
-            modes = sought(replace(spec, anchors=better))
-    kept.keep_modes(frozen_modes(modes))
-    return modes
+def _found(
+    scores: Scores,
+    asked: ModelSpec,
+    method: str,
+    settings: dict[str, int],
+    *,
+    seed: int,
+    progress: bool,
+    kept: Checkpoint,
+) -> tuple[Chains, Modes]:
+    """Return draws by a method, and the modes that it started at."""
+    spec, sampled = resolved(asked, scores), method in SAMPLED
+    compiling = []
+    if sampled:
+        table = argument(design_of(scores, spec.anchors or ()))
+        compiling = compile_ahead(table, Program(without_anchors(spec), method, settings["warmup"]))
+    modes = settled(
+        scores,
+        spec,
+        choose=asked.anchors is None and method != "map",
+        firmly=sampled,
+        seed=seed,
+        progress=progress,
+        kept=kept,
+    )
+    if not sampled:
+        chains, draws = settings["chains"], settings["draws"]
+        return _without_sampling(modes, method, chains=chains, draws=draws, seed=seed), modes
+    found = run_chains(
+        modes,
+        method=method,
+        **settings,
+        seed=seed,
+        progress=progress,
+        checkpoint=kept,
+        compiling=compiling,
+    )
+    return found, modes
 
 
 def _check_arguments(method: str, draws: int, **numbers: int) -> None:
@@ -190,39 +206,6 @@ def _check_scores(scores: Scores) -> None:
     for name, seen in zip(scores.benchmarks, np.any(scores.observed, axis=0), strict=True):
         if not seen:
             raise InputError(f"benchmark {name!r} has no score left: drop it with `select` or hide less.")
-
-
-def _resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:
-    """Return the model with its anchors named, and no more skills than benchmarks."""
-    most = len(scores.benchmarks)
-    if spec.skills > most and spec.anchors is None:
-        warnings.warn(
-            f"{spec.skills} skills cannot be told apart by {most} benchmark(s): fitted with skills={most}.",
-            InputWarning,
-            stacklevel=4,
-        )
-        spec = replace(spec, skills=most)
-    anchors = check_anchors(scores, spec.anchors) if spec.anchors else anchors_of(scores, spec.skills)
-    return replace(spec, anchors=anchors)
-
-
-def _modes(scores: Scores, spec: ModelSpec, *, seed: int, progress: bool, start: bool) -> Modes:
-    """Return modes of a model, of a firmer one where they are only the start of chains."""
-    sought = firm(scores.observed, spec) if start else spec
-    modes = find_modes(design_of(scores, spec.anchors or ()), sought, seed=seed, progress=progress)
-    if not np.isfinite(modes.losses[0]):
-        raise FitError("no start has a finite posterior density: check the priors for extreme values.")
-    return replace(modes, space=replace(modes.space, spec=spec))
-
-
-def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
-    """Return the benchmarks that tell the skills apart best in the best mode."""
-    names = ("loading", "model_skill", "misfit")
-    found = modes.space.quantities(modes.vectors[:1], names)
-    loading, skill, misfit = (found[name][0] for name in names)
-    usable = measured_enough(scores.observed, modes.space.spec.skills)
-    chosen = telling_anchors(loading, skill, misfit, modes.space.design.pivot, usable)
-    return tuple(scores.benchmarks[i] for i in chosen)
 
 
 def _without_sampling(modes: Modes, method: str, *, chains: int, draws: int, seed: int) -> Chains:

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import jax
 import numpy as np
-from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from bayes_sloth import checkpoints
-from bayes_sloth.checkpoints import Checkpoint, Piece
+from bayes_sloth.batch import Batch
+from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.design import Design
 from bayes_sloth.kernels import HMCState
-from bayes_sloth.snapshots import frozen, thawed
+from bayes_sloth.snapshots import thawed
 from bayes_sloth.transitions import BLOCK, Program, Taken, advanced, begun
 
 Values = Any
@@ -73,65 +73,6 @@ class Run:
         return len(_blocks(self.program.warmup))
 
 
-@dataclass(eq=False)
-class Batch:
-    """Chains that run as one program, and where they stand.
-
-    Parameters
-    ----------
-    number, chains : int
-        Which batch it is, and of how many chains.
-    state : HMCState
-        NumPyro's, the chains in front.
-    done, saved : int
-        Blocks behind the state, and behind the one on disk.
-    drawn, unsaved : int
-        Draws of each chain that are kept, and how many of these are not on disk.
-    columns : tuple of lists of arrays, dims (draw, ...)
-        What `transitions.Taken` names, of each chain, with room for all draws. One array each, not one a
-        block: a large one is handed back to the system when it is let go, many small ones are not.
-    """
-
-    number: int
-    chains: int
-    state: HMCState
-    done: int = 0
-    saved: int = 0
-    drawn: int = 0
-    unsaved: int = 0
-    columns: tuple[list[NDArray[Any]], ...] = ()
-
-    def keep(self, rows: Sequence[NDArray[Any]], room: int) -> None:
-        """Keep a block of draws, dims (chain, draw, ...), of a run of so many."""
-        if not self.columns:
-            self.columns = tuple(
-                [np.empty((room, *row.shape[2:]), row.dtype) for _ in range(self.chains)] for row in rows
-            )
-        end = self.drawn + rows[0].shape[1]
-        for column, row in zip(self.columns, rows, strict=True):
-            for chain, values in zip(column, row, strict=True):
-                chain[self.drawn : end] = values
-        self.drawn = end
-
-    def kept(self, first: int = 0) -> list[NDArray[Any]]:
-        """Return what is kept from some draw on, dims (chain, draw, ...); nothing where there is none."""
-        if first >= self.drawn:
-            return []
-        return [np.stack([chain[first : self.drawn] for chain in column]) for column in self.columns]
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Put what is new on disk."""
-        if checkpoint.folder is None or self.done == self.saved:
-            return
-        fresh = self.kept(self.drawn - self.unsaved)
-        if checkpoint.add(self.number, Piece(self.saved, self.done, frozen(self.state), fresh)):
-            self.saved, self.unsaved = self.done, 0
-
-    def trajectories(self, blocks: list[tuple[int, int]]) -> int:
-        """Return how many were run, over all chains."""
-        return self.chains * sum(count * thin for count, thin in blocks[: self.done])
-
-
 def batches_of(run: Run, positions: Values, keys: Values) -> list[Batch]:
     """Return the chains at their beginnings, or where the checkpoint left them.
 
@@ -179,8 +120,26 @@ def _batch(run: Run, number: int, positions: Values, keys: Values) -> Batch:
     return batch
 
 
+def await_programs(compiling: Sequence[Thread], progress: bool) -> None:
+    """Wait for what is being compiled.
+
+    Parameters
+    ----------
+    compiling : sequence of Thread
+        From `transitions.compile_ahead`.
+    progress : bool
+        Whether to show for how long.
+    """
+    words = "{desc}: {elapsed}"
+    with tqdm(desc="compiling", bar_format=words, disable=not progress, leave=False) as bar:
+        for thread in compiling:
+            while thread.is_alive():
+                thread.join(LOOK)
+                bar.refresh()
+
+
 def compile_once(run: Run, batch: Batch) -> None:
-    """Compile once, before several chains ask for it at the same time.
+    """Compile what is not compiled yet, before several chains ask for it at the same time.
 
     Parameters
     ----------

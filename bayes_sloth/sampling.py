@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event
+from threading import Event, Thread
 from typing import Any, Final
 
 import jax
@@ -20,7 +20,7 @@ from bayes_sloth.kernels import units_of
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
-from bayes_sloth.running import MANY, THIN, Run, batches_of, compile_once, watch
+from bayes_sloth.running import MANY, THIN, Run, await_programs, batches_of, compile_once, watch
 from bayes_sloth.space import Space, without_anchors
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.transitions import Program, Taken
@@ -122,6 +122,7 @@ def run_chains(
     seed: int,
     progress: bool,
     checkpoint: Checkpoint = Checkpoint(),  # noqa: B008
+    compiling: Sequence[Thread] = (),
 ) -> Chains:
     """Sample the posterior.
 
@@ -141,6 +142,8 @@ def run_chains(
         Whether to show a bar over all chains.
     checkpoint : Checkpoint
         Where to go on from, and what to keep the chains in.
+    compiling : sequence of Thread
+        From `compile_ahead`, for a table of this shape, this method and warm-up.
 
     Returns
     -------
@@ -160,6 +163,7 @@ def run_chains(
     keys = jax.random.split(run_key, chains)
     thin = 1 if positions.shape[1] <= MANY else THIN
     run = Run(design, program, draws, checkpoint, Event(), thin)
+    await_programs(compiling, progress)
     batches = batches_of(run, positions, keys)
     compile_once(run, batches[0])
     give_back_memory()

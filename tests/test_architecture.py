@@ -33,8 +33,27 @@ ORDER = (
     *("pooling", "covariates", "deviations", "lines", "design", "identify"),
     # the model, and fits of it
     *("observation", "effects", "benchmark_curve", "model", "pytree", "simulation", "space", "kernels"),
-    *("modes", "checkpoints", "resuming", "snapshots", "transitions", "running", "sampling", "refitting"),
-    *("posterior", "expectation", "pointwise", "diagnostics", "convergence", "distrust", "fitting"),
+    *(
+        "modes",
+        "checkpoints",
+        "resuming",
+        "snapshots",
+        "transitions",
+        "batch",
+        "running",
+        "sampling",
+        "refitting",
+    ),
+    *(
+        "posterior",
+        "expectation",
+        "pointwise",
+        "diagnostics",
+        "convergence",
+        "distrust",
+        "starting",
+        "fitting",
+    ),
     # what a fit says
     *(
         "questions",
@@ -82,7 +101,7 @@ MAY_LOAD_JAX = {
     "simulation",
     "space",
 }
-MAY_LOAD_JAX |= {"snapshots", "transitions", "running"}
+MAY_LOAD_JAX |= {"snapshots", "transitions", "batch", "running", "starting"}
 MAY_LOAD_JAX |= {
     "kernels",
     "modes",

@@ -113,7 +113,7 @@ def test_ctrl_c_while_sampling_keeps_the_draws_so_far(
     assert whole().report.settings == LENGTH
     found.save(tmp_path / "fit.nc")
     assert bs.load(tmp_path / "fit.nc").report == found.report
-    monkeypatch.setattr("bayes_sloth.fitting.find_modes", refuse)
+    monkeypatch.setattr("bayes_sloth.starting.find_modes", refuse)
     rest = fitted(folder)
     assert same(rest, whole()) and rest.spec == whole().spec
     assert rest.report.findings == whole().report.findings

@@ -285,7 +285,7 @@ def stop(*_: object, **__: object) -> None:
 
 def test_more_skills_than_benchmarks_warn_and_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     specs = []
-    monkeypatch.setattr("bayes_sloth.fitting.find_modes", lambda _, spec, **__: (specs.append(spec), stop()))
+    monkeypatch.setattr("bayes_sloth.starting.find_modes", lambda _, spec, **__: (specs.append(spec), stop()))
     words = r"4 skills cannot be told apart by 3 benchmark\(s\): fitted with skills=3"
     with pytest.warns(InputWarning, match=words) as seen, pytest.raises(FitError):
         bs.fit(table(), bs.ModelSpec(skills=4), method="map", seed=0)
@@ -294,7 +294,7 @@ def test_more_skills_than_benchmarks_warn_and_are_cut(monkeypatch: pytest.Monkey
 
 
 def test_as_many_skills_as_benchmarks_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bayes_sloth.fitting.find_modes", stop)
+    monkeypatch.setattr("bayes_sloth.starting.find_modes", stop)
     with warnings.catch_warnings(), pytest.raises(FitError, match="stopped"):
         warnings.simplefilter("error", InputWarning)
         bs.fit(table(), bs.ModelSpec(skills=3), method="map", seed=0)
@@ -307,7 +307,8 @@ def test_named_anchors_are_kept_whatever_the_modes_say(monkeypatch: pytest.Monke
         specs.append(spec)
         return Modes(Space(None, spec), np.zeros((1, 3)), np.zeros(1))  # type: ignore[arg-type]
 
-    monkeypatch.setattr("bayes_sloth.fitting.find_modes", one_mode)
+    monkeypatch.setattr("bayes_sloth.starting.find_modes", one_mode)
+    monkeypatch.setattr("bayes_sloth.fitting.compile_ahead", lambda *_: [])
     monkeypatch.setattr("bayes_sloth.fitting.run_chains", stop)
     with pytest.raises(FitError, match="stopped"):
         bs.fit(table(), replace(SPEC, anchors=("GSM8K", "ARC")), method="hmc", seed=0, chains=1)
@@ -326,7 +327,8 @@ def test_a_mode_that_is_an_answer_is_that_of_the_model_asked_for(monkeypatch: py
         sampled.append(modes.space.spec.priors)
         raise FitError("stopped")
 
-    monkeypatch.setattr("bayes_sloth.fitting.find_modes", one_mode)
+    monkeypatch.setattr("bayes_sloth.starting.find_modes", one_mode)
+    monkeypatch.setattr("bayes_sloth.fitting.compile_ahead", lambda *_: [])
     monkeypatch.setattr("bayes_sloth.fitting.run_chains", chains)
     monkeypatch.setattr("bayes_sloth.fitting._without_sampling", chains)
     monkeypatch.setattr("bayes_sloth.modes.MANY_SCORES", 5)
@@ -351,7 +353,7 @@ def test_every_long_part_of_a_fit_shows_how_far_it_is(
 
 def test_no_finite_start_is_a_fit_error(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = Modes(None, np.zeros((2, 3)), np.array([np.inf, np.nan]))  # type: ignore[arg-type]
-    monkeypatch.setattr("bayes_sloth.fitting.find_modes", lambda *_, **__: lost)
+    monkeypatch.setattr("bayes_sloth.starting.find_modes", lambda *_, **__: lost)
     with pytest.raises(FitError, match="no start has a finite posterior density: check the priors"):
         bs.fit(table(), replace(SPEC, anchors=("MMLU", "ARC")), method="map", seed=0)
 

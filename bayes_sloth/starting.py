@@ -1,0 +1,121 @@
+"""Where a fit starts: the model with its anchors, and modes of it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from bayes_sloth.checkpoints import Checkpoint
+from bayes_sloth.design import design_of
+from bayes_sloth.errors import FitError, InputWarning
+from bayes_sloth.identify import anchors_of, check_anchors, measured_enough, telling_anchors
+from bayes_sloth.modes import Modes, find_modes, firm
+from bayes_sloth.scores import Scores
+from bayes_sloth.snapshots import frozen_modes, thawed_modes
+from bayes_sloth.spec import ModelSpec
+
+
+def resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:
+    """Return a model with its anchors named, and no more skills than benchmarks.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        As asked for.
+    scores : Scores
+        The table.
+
+    Returns
+    -------
+    ModelSpec
+        As it is fitted, or at first.
+
+    Raises
+    ------
+    InputError
+        If an anchor is no benchmark of the table, or too few models have it.
+    """
+    most = len(scores.benchmarks)
+    if spec.skills > most and spec.anchors is None:
+        warnings.warn(
+            f"{spec.skills} skills cannot be told apart by {most} benchmark(s): fitted with skills={most}.",
+            InputWarning,
+            stacklevel=4,
+        )
+        spec = replace(spec, skills=most)
+    anchors = check_anchors(scores, spec.anchors) if spec.anchors else anchors_of(scores, spec.skills)
+    return replace(spec, anchors=anchors)
+
+
+def settled(
+    scores: Scores,
+    spec: ModelSpec,
+    *,
+    choose: bool,
+    firmly: bool,
+    seed: int,
+    progress: bool,
+    kept: Checkpoint,
+) -> Modes:
+    """Return modes of a model of a table.
+
+    Parameters
+    ----------
+    scores : Scores
+        The table.
+    spec : ModelSpec
+        From `resolved`.
+    choose : bool
+        Whether to choose better anchors by a first look at the modes: they decide how well chains mix, not
+        what a mode forecasts.
+    firmly : bool
+        Whether modes are only the start of chains, see `modes.firm`.
+    seed : int
+        Of the starts.
+    progress : bool
+        Whether to show a bar.
+    kept : Checkpoint
+        Which may know the modes, and is told them.
+
+    Returns
+    -------
+    Modes
+        With the anchors that were chosen.
+
+    Raises
+    ------
+    FitError
+        If no start leads to a finite posterior density.
+    """
+    if known := kept.modes():
+        return thawed_modes(known, scores, spec)
+    sought = partial(_modes, scores, seed=seed, progress=progress, firmly=firmly)
+    modes = sought(spec)
+    if choose:
+        better = _better_anchors(modes, scores)
+        if set(better) != set(spec.anchors or ()):
+            modes = sought(replace(spec, anchors=better))
+    kept.keep_modes(frozen_modes(modes))
+    return modes
+
+
+def _modes(scores: Scores, spec: ModelSpec, *, seed: int, progress: bool, firmly: bool) -> Modes:
+    """Return modes of a model, of a firmer one where they are only the start of chains."""
+    sought = firm(scores.observed, spec) if firmly else spec
+    modes = find_modes(design_of(scores, spec.anchors or ()), sought, seed=seed, progress=progress)
+    if not np.isfinite(modes.losses[0]):
+        raise FitError("no start has a finite posterior density: check the priors for extreme values.")
+    return replace(modes, space=replace(modes.space, spec=spec))
+
+
+def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
+    """Return the benchmarks that tell the skills apart best in the best mode."""
+    names = ("loading", "model_skill", "misfit")
+    found = modes.space.quantities(modes.vectors[:1], names)
+    loading, skill, misfit = (found[name][0] for name in names)
+    usable = measured_enough(scores.observed, modes.space.spec.skills)
+    chosen = telling_anchors(loading, skill, misfit, modes.space.design.pivot, usable)
+    return tuple(scores.benchmarks[i] for i in chosen)
