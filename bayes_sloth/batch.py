@@ -23,7 +23,7 @@ class Batch:
     number, chains : int
         Which batch it is, and of how many chains.
     state : HMCState
-        NumPyro's, the chains in front.
+        NumPyro's, the chains in front where there are several.
     done, saved : int
         Blocks behind the state, and behind the one on disk.
     drawn, unsaved : int

@@ -105,6 +105,8 @@ def batches_of(run: Run, positions: Values, keys: Values) -> list[Batch]:
 def _batch(run: Run, number: int, positions: Values, keys: Values) -> Batch:
     """Return chains at their beginning, or where the checkpoint left them."""
     chains = len(keys)
+    if chains == 1:
+        positions, keys = positions[0], keys[0]
     begin = _batched(partial(begun, run.design, run.program), chains)
     pieces = run.checkpoint.pieces(number)
     if not pieces:
@@ -167,7 +169,9 @@ def _sample(run: Run, batch: Batch) -> None:
             break
         state, taken = jax.block_until_ready(_stepped(run, batch, count, thin))  # type: ignore[no-untyped-call]
         if batch.done >= run.warm:
-            batch.keep([np.asarray(value)[:, :count] for value in taken], run.draws)
+            rows = [np.asarray(value) for value in taken]
+            rows = rows if batch.chains > 1 else [row[None] for row in rows]
+            batch.keep([row[:, :count] for row in rows], run.draws)
             batch.unsaved += count
         batch.state, batch.done = state, batch.done + 1
         if time.monotonic() - written >= checkpoints.SECONDS:
@@ -247,14 +251,8 @@ def _blocks(length: int) -> list[int]:
 
 
 def _batched(function: Callable[..., Any], chains: int) -> Callable[..., Any]:
-    """Return a function of batches of chains; of one, without the price of a batch."""
-    return jax.vmap(function) if chains > 1 else _alone(function)
+    """Return a function of batches of chains; of one chain, of its state as it is.
 
-
-def _alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function of batches of one, without the price of a batch."""
-
-    def called(*batch: Values) -> Values:
-        return jax.tree.map(lambda v: v[None], function(*(jax.tree.map(lambda v: v[0], b) for b in batch)))
-
-    return called
+    To put on and take off a batch of one costs more in Python than a block of draws, four threads at a time.
+    """
+    return jax.vmap(function) if chains > 1 else function

@@ -156,7 +156,7 @@ def run_chains(
         If the run is stopped before every chain has draws.
     """
     space = Space(modes.space.design, modes.space.spec)
-    design = argument(space.design)
+    design = jax.device_put(argument(space.design))  # once, not with every block of draws
     program = Program(without_anchors(space.spec), method, warmup)
     start_key, run_key = jax.random.split(jax.random.key(seed))
     positions = _starts(design, program.spec, modes.space.fixed, modes.vectors[0], chains, start_key)

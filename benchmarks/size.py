@@ -140,7 +140,7 @@ class Meter:
         def counted(run: Any, batch: Any, count: int, thin: int) -> Any:
             state, taken = stepped(run, batch, count, thin)
             with self._lock:
-                self.steps += int(np.asarray(taken.n_steps)[:, :count].sum())
+                self.steps += int(np.asarray(taken.n_steps)[..., :count].sum())
             return state, taken
 
         running._stepped = counted
