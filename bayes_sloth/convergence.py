@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 from arviz_stats.base.array import array_stats
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from bayes_sloth.diagnostics import diagnose as diagnose
 from bayes_sloth.diagnostics import rank_normalised as rank_normalised
@@ -106,7 +107,9 @@ def summarised(expected: Iterable[Floats], *, chains: bool = True) -> ExpectedSu
     return ExpectedSummary(np.stack(means, axis=-1), np.stack(averages, axis=-1), found)
 
 
-def convergence(posterior: xr.Dataset, expected: ExpectedSummary, statistics: xr.Dataset) -> Convergence:
+def convergence(
+    posterior: xr.Dataset, expected: ExpectedSummary, statistics: xr.Dataset, *, progress: bool = False
+) -> Convergence:
     """Judge the chains of a fit.
 
     Parameters
@@ -117,6 +120,8 @@ def convergence(posterior: xr.Dataset, expected: ExpectedSummary, statistics: xr
         Of expected scores, diagnosed.
     statistics : Dataset
         Of the sampler: `diverging`, `energy` where it is kept, `tree_depth` where trees are built.
+    progress : bool
+        Whether to show a bar over the quantities; large fits have millions of draws of some.
 
     Returns
     -------
@@ -124,10 +129,10 @@ def convergence(posterior: xr.Dataset, expected: ExpectedSummary, statistics: xr
         FINE where every expected score, loading and slope agrees and no step diverged.
     """
     rows = [_row("expected_score", (MODEL, BENCHMARK), expected.diagnoses, posterior)]
-    rows += [
-        _row(str(name), value.dims[2:], _diagnosed(value), posterior)
-        for name, value in posterior.data_vars.items()
-    ]
+    quantities = tqdm(
+        posterior.data_vars.items(), "judging", disable=not progress, unit="quantity", leave=False
+    )
+    rows += [_row(str(name), value.dims[2:], _diagnosed(value), posterior) for name, value in quantities]
     least = ESS_PER_CHAIN * posterior.sizes["chain"]
     table = pd.DataFrame(rows)
     table["verdict"] = [_verdict(row, least) for row in rows]

@@ -133,7 +133,7 @@ def fit(
         spec = modes.space.spec
         tree = _tree(found, scores, spec)
         expected = _expected(tree, spec, chains=method in SAMPLED, progress=progress)
-        status, messages = _judged(tree, expected, modes, method)
+        status, messages = _judged(tree, expected, modes, method, progress=progress)
         if found.interrupted:
             least = tree["posterior"].sizes[DRAW]
             messages = (interruption(least, draws, kept), *messages)
@@ -244,10 +244,10 @@ def _expected(tree: xr.DataTree, spec: ModelSpec, *, chains: bool, progress: boo
 
 
 def _judged(
-    tree: xr.DataTree, expected: ExpectedSummary, modes: Modes, method: str
+    tree: xr.DataTree, expected: ExpectedSummary, modes: Modes, method: str, *, progress: bool
 ) -> tuple[FitStatus, tuple[str, ...]]:
     if method in SAMPLED:
-        found = converged(tree, expected)
+        found = converged(tree, expected, progress=progress)
         if found.status is FitStatus.FINE:
             return found.status, (
                 "chains agree on every expected score, loading and slope; no step diverged.",
@@ -266,7 +266,7 @@ def _modes_in_words(modes: Modes) -> str:
     return f"several modes were found before sampling: {starts} starts ended at {modes.count} of them."
 
 
-def converged(tree: xr.DataTree, expected: ExpectedSummary) -> Convergence:
+def converged(tree: xr.DataTree, expected: ExpectedSummary, *, progress: bool = False) -> Convergence:
     """Judge the chains of a fit.
 
     Parameters
@@ -275,10 +275,13 @@ def converged(tree: xr.DataTree, expected: ExpectedSummary) -> Convergence:
         With groups `posterior` and `sample_stats`.
     expected : ExpectedSummary
         Of expected scores, diagnosed.
+    progress : bool
+        Whether to show a bar.
 
     Returns
     -------
     Convergence
         Table, status, messages.
     """
-    return convergence(tree["posterior"].dataset, expected, tree["sample_stats"].dataset)
+    group, statistics = tree["posterior"].dataset, tree["sample_stats"].dataset
+    return convergence(group, expected, statistics, progress=progress)

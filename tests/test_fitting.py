@@ -349,6 +349,10 @@ def test_every_long_part_of_a_fit_shows_how_far_it_is(
         bs.fit(table(), SPEC, method="map", seed=0)
     shown = capsys.readouterr().err
     assert ("finding modes" in shown, "judging" in shown) == (seen, seen)
+    fit = hmc_fit()
+    converged(fit.data, summarised(ExpectedByBenchmark(fit.data, fit.spec)), progress=seen)
+    shown = capsys.readouterr().err
+    assert ("judging" in shown, "quantity" in shown) == (seen, seen)
 
 
 def test_no_finite_start_is_a_fit_error(monkeypatch: pytest.MonkeyPatch) -> None:
