@@ -171,7 +171,7 @@ def _from_fit(posterior: Posterior, models: Sequence[str]) -> Abilities:
     for name in models:
         if name not in known:
             raise unknown_name("model", name, known)
-    every = skill.transpose(CHAIN, DRAW, MODEL, SKILL).values.reshape(-1, *skill.shape[2:])
+    every = skill.transpose(CHAIN, DRAW, MODEL, SKILL).values.reshape(-1, *skill.shape[2:]).astype(float)
     chosen, spread = every[:, [known.index(name) for name in models]], every.mean(axis=0).std(axis=0)
     # Zero is the average sampled model: there difficulties are known best, whatever items ask for.
     center = chosen.mean(axis=(0, 1))

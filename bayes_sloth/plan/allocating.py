@@ -129,7 +129,8 @@ class _SkillAim:
         """Return the skill of every split, dims (chain, draw, split): z = (theta - mean) M."""
         fitted = self.skills.posterior.data["posterior"].dataset["model_skill"].values
         turn = self.skills.data["to_skills"].values[..., [self.skills.names.index(self.name)]]
-        return np.asarray(((seen["skill"].values - fitted.mean(axis=2, keepdims=True)) @ turn)[..., 0])
+        average = fitted.mean(axis=2, dtype=float, keepdims=True)
+        return np.asarray(((seen["skill"].values - average) @ turn)[..., 0])
 
 
 @dataclass(frozen=True)
