@@ -43,7 +43,7 @@ class Batch:
     columns: tuple[list[NDArray[Any]], ...] = ()
 
     def keep(self, rows: Sequence[NDArray[Any]], room: int) -> None:
-        """Keep a block of draws, dims (chain, draw, ...), of a run of so many."""
+        """Keep a block of draws, dims (chain, draw, ...); `room`: draws of the whole run."""
         if not self.columns:
             self.columns = tuple(
                 [np.empty((room, *row.shape[2:]), row.dtype) for _ in range(self.chains)] for row in rows

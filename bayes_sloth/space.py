@@ -25,7 +25,7 @@ from bayes_sloth.spec import ModelSpec
 
 Values = Any
 
-# Draws turned into quantities at a time. Chains bring as many at a time: where a run was interrupted and
+# Draws turned into quantities at a time, each chain's from its own beginning: where a run was interrupted and
 # resumed changes no draw's place among them, and so not its last digits.
 BATCH: Final = 25
 # Draws of a quantity that take more than half a gigabyte are kept in 32 bits: what 3,000 models have of their
@@ -208,7 +208,7 @@ class Space:
                     found[name][done : done + len(rows)] = value[: len(rows)]
                 done += len(rows)
         if done != count:
-            raise ValueError(f"{done} of {count} draws: the others have been let go.")
+            raise ValueError(f"{done} of {count} draws came.")
         return found
 
 

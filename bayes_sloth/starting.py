@@ -31,7 +31,7 @@ def resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:
     Returns
     -------
     ModelSpec
-        As it is fitted, or at first.
+        With first anchors, which `settled` may change.
 
     Raises
     ------
