@@ -15,7 +15,6 @@ from tqdm.auto import tqdm
 from bayes_sloth.arguments import check_whole
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.convergence import Convergence, ExpectedSummary, convergence, summarised
-from bayes_sloth.design import design_of
 from bayes_sloth.distrust import distrust_in_words, distrusted
 from bayes_sloth.errors import FitStatus, FitWarning, InputError, unknown_name
 from bayes_sloth.expectation import ExpectedByBenchmark
@@ -34,14 +33,11 @@ from bayes_sloth.names import (
     SKILL,
 )
 from bayes_sloth.posterior import FitReport, Posterior, labelled, observed_groups
-from bayes_sloth.pytree import argument
 from bayes_sloth.resuming import identity, opened
 from bayes_sloth.sampling import Chains, interruption, prepare, run_chains
 from bayes_sloth.scores import Scores
-from bayes_sloth.space import without_anchors
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.starting import resolved, settled
-from bayes_sloth.transitions import Program, compile_ahead
 from bayes_sloth.versions import versions_of_packages
 from bayes_sloth.watching import watched
 
@@ -166,10 +162,6 @@ def _found(
 ) -> tuple[Chains, Modes]:
     """Return draws by a method, and the modes that it started at."""
     spec, sampled = resolved(asked, scores), method in SAMPLED
-    compiling = []
-    if sampled:
-        table = argument(design_of(scores, spec.anchors or ()))
-        compiling = compile_ahead(table, Program(without_anchors(spec), method, settings["warmup"]))
     modes = settled(
         scores,
         spec,
@@ -182,15 +174,7 @@ def _found(
     if not sampled:
         chains, draws = settings["chains"], settings["draws"]
         return _without_sampling(modes, method, chains=chains, draws=draws, seed=seed), modes
-    found = run_chains(
-        modes,
-        method=method,
-        **settings,
-        seed=seed,
-        progress=progress,
-        checkpoint=kept,
-        compiling=compiling,
-    )
+    found = run_chains(modes, method=method, **settings, seed=seed, progress=progress, checkpoint=kept)
     return found, modes
 
 
@@ -253,7 +237,7 @@ def _judged(
                 "chains agree on every expected score, loading and slope; no step diverged.",
             )
         for message in found.messages:
-            warnings.warn(message, FitWarning, stacklevel=4)
+            warnings.warn(message, FitWarning, stacklevel=3)
         return found.status, found.messages
     words = POINT if method == "map" else NORMAL
     return FitStatus.NOT_TRUSTED, (words,) if modes.agree else (words, SEVERAL)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass
 from functools import partial
@@ -122,26 +122,8 @@ def _batch(run: Run, number: int, positions: Values, keys: Values) -> Batch:
     return batch
 
 
-def await_programs(compiling: Sequence[Thread], progress: bool) -> None:
-    """Wait for what is being compiled.
-
-    Parameters
-    ----------
-    compiling : sequence of Thread
-        From `transitions.compile_ahead`.
-    progress : bool
-        Whether to show for how long.
-    """
-    words = "{desc}: {elapsed}"
-    with tqdm(desc="compiling", bar_format=words, disable=not progress, leave=False) as bar:
-        for thread in compiling:
-            while thread.is_alive():
-                thread.join(LOOK)
-                bar.refresh()
-
-
 def compile_once(run: Run, batch: Batch) -> None:
-    """Compile what is not compiled yet, before several chains ask for it at the same time.
+    """Compile once, before several chains ask for it at the same time.
 
     Parameters
     ----------
@@ -253,6 +235,6 @@ def _blocks(length: int) -> list[int]:
 def _batched(function: Callable[..., Any], chains: int) -> Callable[..., Any]:
     """Return a function of batches of chains; of one chain, of its state as it is.
 
-    To put on and take off a batch of one costs more in Python than a block of draws, four threads at a time.
+    To put on and take off a batch of one takes 240 tiny programs a block, and each waits for the interpreter.
     """
     return jax.vmap(function) if chains > 1 else function

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from threading import Event, Thread
+from threading import Event
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.compiling import give_back_memory
@@ -20,7 +21,7 @@ from bayes_sloth.kernels import units_of
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
-from bayes_sloth.running import MANY, THIN, Run, await_programs, batches_of, compile_once, watch
+from bayes_sloth.running import MANY, THIN, Run, batches_of, compile_once, watch
 from bayes_sloth.space import Space, without_anchors
 from bayes_sloth.spec import ModelSpec
 from bayes_sloth.transitions import Program, Taken
@@ -64,11 +65,11 @@ class Chains:
         ValueError
             If the draws have been let go before.
         """
-        chains = len(self.vectors)
+        left, self.vectors[:] = list(self.vectors), []
+        chains, count = len(left), sum(map(len, left))
         if not chains:
             raise ValueError("the draws have been let go.")
-        count = sum(map(len, self.vectors))
-        one_by_one = (self.vectors.pop(0) for _ in range(chains))
+        one_by_one = (left.pop(0) for _ in range(chains))
         flat = self.space.quantities_of(one_by_one, count, self.space.reported)
         return {name: v.reshape(chains, -1, *v.shape[1:]) for name, v in flat.items()}
 
@@ -122,7 +123,6 @@ def run_chains(
     seed: int,
     progress: bool,
     checkpoint: Checkpoint = Checkpoint(),  # noqa: B008
-    compiling: Sequence[Thread] = (),
 ) -> Chains:
     """Sample the posterior.
 
@@ -142,8 +142,6 @@ def run_chains(
         Whether to show a bar over all chains.
     checkpoint : Checkpoint
         Where to go on from, and what to keep the chains in.
-    compiling : sequence of Thread
-        From `compile_ahead`, for a table of this shape, this method and warm-up.
 
     Returns
     -------
@@ -163,9 +161,10 @@ def run_chains(
     keys = jax.random.split(run_key, chains)
     thin = 1 if positions.shape[1] <= MANY else THIN
     run = Run(design, program, draws, checkpoint, Event(), thin)
-    await_programs(compiling, progress)
-    batches = batches_of(run, positions, keys)
-    compile_once(run, batches[0])
+    # Compiling tells nothing of how far it is; that it is what one waits for can be told.
+    with tqdm(desc="compiling", bar_format="{desc}", disable=not progress, leave=False):
+        batches = batches_of(run, positions, keys)
+        compile_once(run, batches[0])
     give_back_memory()
     watch(run, batches, progress)
     least = min(batch.drawn for batch in batches)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
-from threading import Thread
 from typing import Any, Final, NamedTuple
 
 import jax
@@ -140,40 +138,3 @@ def advanced(
     )
     found: tuple[HMCState, Taken] = jax.lax.fori_loop(0, count, draw, (state, empty))
     return found
-
-
-def compile_ahead(design: Design, program: Program) -> list[Thread]:
-    """Begin to compile both programs of a chain, while something else is done.
-
-    They are traced here and now: NumPyro's handlers are of the whole process, and must not meet those of
-    another thread. On an accelerator, where chains run as one batch, nothing is begun.
-
-    Parameters
-    ----------
-    design : Design
-        The table, or another of its shape.
-    program : Program
-        The rest.
-
-    Returns
-    -------
-    list of Thread
-        At work. A failure is left to whoever needs the program, and meets it again.
-    """
-    if jax.default_backend() != "cpu":
-        return []
-    key = jax.eval_shape(partial(jax.random.key, 0))
-    position = jax.eval_shape(partial(jnp.zeros, Space(design, program.spec).size))
-    first = begun.lower(design, program, position, key)
-    state = jax.eval_shape(partial(begun, design, program), position, key)
-    # Later calls find what is compiled as long as all that they are given is of the same types.
-    rest = advanced.lower(design, program, state, count=0, thin=1)
-    threads = [Thread(target=_compile, args=(lowered,)) for lowered in (rest, first)]
-    for thread in threads:
-        thread.start()
-    return threads
-
-
-def _compile(lowered: jax.stages.Lowered) -> None:
-    with contextlib.suppress(Exception):
-        lowered.compile()

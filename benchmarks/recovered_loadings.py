@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 import bayes_sloth as bs
-from bayes_sloth import fitting, starting
+from bayes_sloth import starting
 from bayes_sloth.alignment import align, order_and_signs
 from bayes_sloth.design import design_of
 from bayes_sloth.links import steepness
@@ -59,7 +59,7 @@ def one_table(seed: int, options: argparse.Namespace) -> tuple[dict[str, Any], p
     length = {"chains": 2, "draws": options.draws, "warmup": options.draws}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with patch.object(fitting, "design_of", design), patch.object(starting, "design_of", design):
+        with patch.object(starting, "design_of", design):
             fit = bs.fit(made.scores, wanted, method=options.method, seed=seed, progress=False, **length)
         found = bs.skills(fit, rotation=options.rotation)
     about = {

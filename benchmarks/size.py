@@ -40,7 +40,7 @@ import pandas as pd
 from paper import BENCHMARKS, SIZE, TOKENS, paper_folder, paper_table
 
 import bayes_sloth as bs
-from bayes_sloth import fitting, kernels, running, sampling, starting
+from bayes_sloth import kernels, running, sampling, starting
 from bayes_sloth.caching import MIN_COMPILE_SECONDS
 from bayes_sloth.design import design_of
 from bayes_sloth.diagnostics import diagnose
@@ -62,12 +62,8 @@ MOST_MEMORY = 4096.0  # MB
 SCORES, MEMORY = "scores", "peak_mb"
 GRADIENT, PER_DRAW = "seconds_per_gradient", "seconds_per_effective_draw"
 # Modules and the functions that are timed in them.
-COMPILING = ("compile_ahead", "await_programs", "batches_of", "compile_once")
-WATCHED = (
-    (starting, "find_modes"),
-    (fitting, "compile_ahead"),
-    *((sampling, name) for name in (*COMPILING[1:], "watch")),
-)
+COMPILING = ("batches_of", "compile_once")
+WATCHED = ((starting, "find_modes"), *((sampling, name) for name in (*COMPILING, "watch")))
 
 
 def scores_of(name: str, seed: int = 0) -> bs.Scores:

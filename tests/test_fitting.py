@@ -34,7 +34,7 @@ from bayes_sloth.convergence import Convergence, diagnose, summarised
 from bayes_sloth.distrust import distrust_in_words, distrusted
 from bayes_sloth.errors import FitError, FitStatus, FitWarning, InputError, InputWarning
 from bayes_sloth.expectation import ExpectedByBenchmark, expected_scores
-from bayes_sloth.fitting import NORMAL, POINT, converged
+from bayes_sloth.fitting import NORMAL, POINT, _judged, converged
 from bayes_sloth.modes import Modes
 from bayes_sloth.names import COVARIATES, SITE_DIMS
 from bayes_sloth.space import Space
@@ -308,7 +308,6 @@ def test_named_anchors_are_kept_whatever_the_modes_say(monkeypatch: pytest.Monke
         return Modes(Space(None, spec), np.zeros((1, 3)), np.zeros(1))  # type: ignore[arg-type]
 
     monkeypatch.setattr("bayes_sloth.starting.find_modes", one_mode)
-    monkeypatch.setattr("bayes_sloth.fitting.compile_ahead", lambda *_: [])
     monkeypatch.setattr("bayes_sloth.fitting.run_chains", stop)
     with pytest.raises(FitError, match="stopped"):
         bs.fit(table(), replace(SPEC, anchors=("GSM8K", "ARC")), method="hmc", seed=0, chains=1)
@@ -328,7 +327,6 @@ def test_a_mode_that_is_an_answer_is_that_of_the_model_asked_for(monkeypatch: py
         raise FitError("stopped")
 
     monkeypatch.setattr("bayes_sloth.starting.find_modes", one_mode)
-    monkeypatch.setattr("bayes_sloth.fitting.compile_ahead", lambda *_: [])
     monkeypatch.setattr("bayes_sloth.fitting.run_chains", chains)
     monkeypatch.setattr("bayes_sloth.fitting._without_sampling", chains)
     monkeypatch.setattr("bayes_sloth.modes.MANY_SCORES", 5)
@@ -350,7 +348,9 @@ def test_every_long_part_of_a_fit_shows_how_far_it_is(
     shown = capsys.readouterr().err
     assert ("finding modes" in shown, "judging" in shown) == (seen, seen)
     fit = hmc_fit()
-    converged(fit.data, summarised(ExpectedByBenchmark(fit.data, fit.spec)), progress=seen)
+    expected: Any = summarised(ExpectedByBenchmark(fit.data, fit.spec))
+    with pytest.warns(FitWarning):
+        _judged(fit.data, expected, None, "hmc", progress=seen)  # type: ignore[arg-type]
     shown = capsys.readouterr().err
     assert ("judging" in shown, "quantity" in shown) == (seen, seen)
 

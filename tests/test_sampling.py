@@ -89,6 +89,14 @@ def test_named_quantities_are_those_of_the_flat_draws_which_are_let_go() -> None
         chains.named()
 
 
+@pytest.mark.parametrize("seen", [True, False])
+def test_whoever_watches_is_told_what_he_waits_for(seen: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    with compiled_quickly():
+        run_chains(modes(), **SETTINGS, seed=0, progress=seen)  # type: ignore[arg-type]
+    shown = capsys.readouterr().err
+    assert ("compiling" in shown, "trajectory" in shown) == (seen, seen)
+
+
 def test_a_batch_keeps_blocks_of_draws_in_one_array_a_chain() -> None:
     """Whatever their lengths; what is asked for from some draw on is a copy of its own."""
     rows = np.arange(54.0).reshape(2, 9, 3)
