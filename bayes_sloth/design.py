@@ -33,6 +33,9 @@ Bools = NDArray[np.bool_]
 EDGE: Final = 0.02
 # Few benchmarks let anybody reach more than this.
 CEILING: Final = 0.97
+# Pivots are no higher, which is a share of .62: a curve ends above its pivot, and that of a benchmark which
+# most models have all but solved may end at the typical share.
+HIGHEST_PIVOT: Final = 0.5
 # Of the weight of active parameters, where only a single place in the table is needed.
 HALF: Final = 0.5
 
@@ -91,8 +94,9 @@ class Design:
         Scores (0.5 where not observed) and item counts (infinite where unknown).
     observed : array of bool, dims (model, benchmark)
         Which scores count.
-    floor, pivot : array, dims (benchmark)
-        Chance floor; logit of the typical share of the range above it.
+    floor, typical, pivot : array, dims (benchmark)
+        Chance floor; logit of the typical share of the range above it; logit of the share at which the
+        curve is told, the typical one or less.
     anchors : array of int, dims (skill)
         Benchmarks whose logits are the skills' units.
     scaling : Scaling
@@ -116,6 +120,7 @@ class Design:
     items: Floats
     observed: Bools
     floor: Floats
+    typical: Floats
     pivot: Floats
     anchors: Ints
     scaling: Scaling
@@ -165,6 +170,7 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
     logs = (log_size.value + HALF * share, log_tokens.value)
     places = places_of(family, instruct, *logs, seen)
     score, floor, items = (np.asarray(scores.data[n].values, dtype=float) for n in (SCORE, FLOOR, ITEMS))
+    typical = typical_logits(logits(score, floor))
     return Design(
         families=scores.families,
         family=family,
@@ -181,7 +187,8 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
         items=np.where(np.isnan(items), np.inf, items),
         observed=scores.observed,
         floor=floor,
-        pivot=typical_logits(logits(score, floor)),
+        typical=typical,
+        pivot=pivots_at(typical),
         anchors=np.array([scores.benchmarks.index(name) for name in anchors], dtype=np.int64),
         scaling=scaling,
         has_parents=bool((parent >= 0).any()),
@@ -233,6 +240,27 @@ def typical_logits(values: Floats) -> Floats:
     """
     count = (~np.isnan(values)).sum(axis=0)
     return np.asarray(np.nansum(values, axis=0) / np.maximum(count, 1))
+
+
+def pivots_at(typical: Floats) -> Floats:
+    """Return the logit of the share that each benchmark's curve is told at.
+
+    Parameters
+    ----------
+    typical : array, dims (benchmark)
+        From `typical_logits`.
+
+    Returns
+    -------
+    array, dims (benchmark)
+        The typical one, or `HIGHEST_PIVOT` where that is less.
+
+    Examples
+    --------
+    >>> pivots_at(np.array([-2.0, 3.0])).tolist()
+    [-2.0, 0.5]
+    """
+    return np.minimum(typical, HIGHEST_PIVOT)
 
 
 def known_or_not(models: pd.DataFrame, name: str, scaling: Scaling, log_size: Floats | None) -> Covariate:

@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.benchmark_curve import BenchmarkCurve, scores_at
-from bayes_sloth.design import logits, typical_logits
+from bayes_sloth.design import logits, pivots_at, typical_logits
 from bayes_sloth.lines import lines_in
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, MODEL, SCORE
 from bayes_sloth.spec import ModelSpec
@@ -25,7 +25,7 @@ MOST_DRAWS: Final = 1000
 
 
 def pivots(tree: xr.DataTree) -> Floats:
-    """Return the logit of each benchmark's typical share in a fitted table, dims (benchmark).
+    """Return the logit of the share that each benchmark's curve is told at, dims (benchmark).
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def pivots(tree: xr.DataTree) -> Floats:
     """
     score = np.asarray(tree["observed_data"][SCORE].values, dtype=float)
     floor = np.asarray(tree["constant_data"][FLOOR].values, dtype=float)
-    return typical_logits(logits(score, floor))
+    return pivots_at(typical_logits(logits(score, floor)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,7 +37,7 @@ def sloth(design: Design, spec: ModelSpec) -> None:
     log_size, log_tokens = _log_covariates(design)
     size = _effective_size(log_size, design, priors)
     slope = _slope(design, spec)
-    skill_mean = sample("skill_mean", Normal(design.pivot[design.anchors], priors.intercept_sd).to_event(1))
+    skill_mean = sample("skill_mean", Normal(design.typical[design.anchors], priors.intercept_sd).to_event(1))
     bend = _curvature(design, priors)
     tuning = _family_tuning(design, priors)
     x = curve.covariates(size, log_tokens, *bend)
@@ -190,19 +190,19 @@ def _order(design: Design) -> Values:
 def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     p, benchmarks, skills = spec.priors, design.floor.size, design.anchors.size
     free, order = free_benchmarks(design), _order(design)
-    pivot = jnp.asarray(design.pivot)
-    anchored = pivot[design.anchors]
+    central = jnp.asarray(design.typical)
+    anchored = central[design.anchors]
     one = Normal(p.loading_mean, p.loading_sd)
     loading_free = sample("loading_free", one.expand([free.size, skills]).to_event(2))
     loading = deterministic("loading", jnp.concatenate([jnp.eye(skills), loading_free])[order])
-    # The predictor at the typical skills: each benchmark's own pivot for its anchors, near it for the others.
-    typical_free = sample("predictor_free", Normal(pivot[free], p.intercept_sd).to_event(1))
+    # The predictor at the typical skills: a skill's own for its anchor, near the typical logit for the rest.
+    typical_free = sample("predictor_free", Normal(central[free], p.intercept_sd).to_event(1))
     typical = jnp.concatenate([anchored, typical_free])[order]
     intercept = deterministic("intercept", typical - loading @ anchored)
     lower = sample("lower", Normal(design.floor, p.lower_sd).to_event(1))
     reach_logit = sample("reach_logit", Normal(p.reach_mean, p.reach_sd).expand([benchmarks]).to_event(1))
-    typical_share = 1 / (1 + jnp.exp(-pivot))
-    reach = typical_share + (1 - typical_share) / (1 + jnp.exp(-reach_logit))
+    least = 1 / (1 + jnp.exp(-jnp.asarray(design.pivot)))
+    reach = least + (1 - least) / (1 + jnp.exp(-reach_logit))
     deterministic("upper", lower + (1 - lower) * reach)
     bend: Values = None
     if spec.link == "spline":

@@ -117,5 +117,5 @@ def _better_anchors(modes: Modes, scores: Scores) -> tuple[str, ...]:
     found = modes.space.quantities(modes.vectors[:1], names)
     loading, skill, misfit = (found[name][0] for name in names)
     usable = measured_enough(scores.observed, modes.space.spec.skills)
-    chosen = telling_anchors(loading, skill, misfit, modes.space.design.pivot, usable)
+    chosen = telling_anchors(loading, skill, misfit, modes.space.design.typical, usable)
     return tuple(scores.benchmarks[i] for i in chosen)

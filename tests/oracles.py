@@ -96,6 +96,11 @@ def typical_logit(score: Floats, floor: Floats) -> Floats:
     return np.array(pivots)
 
 
+def pivot_of(typical: Floats) -> Floats:
+    """Return where curves are told: at the typical logit, at a half where that is higher."""
+    return np.array([value if value < 0.5 else 0.5 for value in typical])
+
+
 def regression(features: Floats, family: Sequence[str], sds: Floats) -> Floats:
     """Joint covariance of y = X c + a_family + e, c ~ N(0, 1), family and noise sds given."""
     rows = len(family)
@@ -228,13 +233,13 @@ def mean_scores(
         own = np.array(f) == k
         average = (seen[own] @ skill[own]) / seen[own].sum() if seen[own].any() else 0.0
         skill[own] += sampled - average
-    pivot = typical_logit(score, floor)
-    eta = _predictor(skill, scores.benchmarks, anchors, pivot, values)
+    central = typical_logit(score, floor)
+    eta = _predictor(skill, scores.benchmarks, anchors, central, values)
     eta = eta + _specific(facts, families, scores.benchmarks, anchors, values)
-    typical = 1 / (1 + np.exp(-pivot))
-    reach = typical + (1 - typical) / (1 + np.exp(-values["reach_logit"]))
-    asymmetry = values["asymmetry"] if law == "richards" else np.ones(pivot.size)
-    reached = link(eta, typical, reach, asymmetry)
+    least = 1 / (1 + np.exp(-pivot_of(central)))
+    reach = least + (1 - least) / (1 + np.exp(-values["reach_logit"]))
+    asymmetry = values["asymmetry"] if law == "richards" else np.ones(central.size)
+    reached = link(eta, least, reach, asymmetry)
     lower = values["lower"]
     return {"model_skill": skill, "share": reached, "expected": lower + (1 - lower) * reached}
 
@@ -274,10 +279,10 @@ def _specific(
 
 
 def _predictor(
-    skill: Floats, benchmarks: Sequence[str], anchors: Sequence[str], pivot: Floats, values: Values
+    skill: Floats, benchmarks: Sequence[str], anchors: Sequence[str], central: Floats, values: Values
 ) -> Floats:
     """Give each anchor its skill; the others load on all and meet their own typical predictor."""
-    typical_skill = np.array([pivot[list(benchmarks).index(name)] for name in anchors])
+    typical_skill = np.array([central[list(benchmarks).index(name)] for name in anchors])
     columns, free = [], 0
     for name in benchmarks:
         if name in anchors:

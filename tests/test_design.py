@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from oracles import FACTS, as_scores, plain_table, small_table, standardised, typical_logit
+from oracles import FACTS, as_scores, pivot_of, plain_table, small_table, standardised, typical_logit
 
 from bayes_sloth.design import CEILING, EDGE, Design, design_of, logits, parents
 from bayes_sloth.reading import read_models
@@ -48,7 +48,8 @@ def test_missing_scores_are_marked_and_no_number_of_theirs_is_left() -> None:
     assert (design.observed == scores.observed).all() and not design.observed.all()
     assert (design.score[~design.observed] == 0.5).all()
     np.testing.assert_array_equal(design.score[design.observed], scores.data["score"].values[scores.observed])
-    np.testing.assert_allclose(design.pivot, typical_logit(scores.data["score"].values, design.floor))
+    np.testing.assert_allclose(design.typical, typical_logit(scores.data["score"].values, design.floor))
+    np.testing.assert_array_equal(design.pivot, pivot_of(design.typical))
 
 
 def test_unknown_item_counts_mean_no_sampling_noise() -> None:

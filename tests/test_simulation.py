@@ -115,7 +115,7 @@ def test_the_blank_design_is_that_of_a_fit(made: Simulation) -> None:
         pivot = np.zeros(len(benchmarks))
         blank = blank_design(table, benchmarks, spec, pivot=pivot)
         fitted = design_of(assemble(table, benchmarks, blank.score), anchors)
-        assert same(dataclasses.replace(fitted, pivot=pivot), blank) == []
+        assert same(dataclasses.replace(fitted, typical=pivot, pivot=pivot), blank) == []
 
 
 def same(a: Any, b: Any, place: str = "design") -> list[str]:

@@ -120,9 +120,9 @@ def log_prior(posterior: Posterior) -> Floats:
 
 def _sites(draw: dict[str, Values], design: Design) -> dict[str, Values]:
     """Return the sampled sites with priors of their own, from the quantities a fit holds."""
-    free, anchored = free_benchmarks(design), jnp.asarray(design.pivot)[design.anchors]
-    typical = 1 / (1 + jnp.exp(-jnp.asarray(design.pivot)))
-    share = jnp.clip((draw["reach"] - typical) / (1 - typical), 1e-12, 1 - 1e-12)
+    free, anchored = free_benchmarks(design), jnp.asarray(design.typical)[design.anchors]
+    least = 1 / (1 + jnp.exp(-jnp.asarray(design.pivot)))
+    share = jnp.clip((draw["reach"] - least) / (1 - least), 1e-12, 1 - 1e-12)
     sites = {name: value for name, value in draw.items() if name in TOP} | {
         "loading_free": draw["loading"][free],
         "predictor_free": (draw["intercept"] + draw["loading"] @ anchored)[free],

@@ -54,7 +54,7 @@ def blank_design(
     spec : ModelSpec
         The model, anchors named.
     pivot : array, dims (benchmark)
-        Logits of the typical shares.
+        Logits of the typical shares, which the curves are told at however high.
 
     Returns
     -------
@@ -97,6 +97,7 @@ def blank_design(
         items=np.broadcast_to(np.array(items, dtype=float), shape).copy(),
         observed=np.ones(shape, dtype=bool),
         floor=np.array([b.floor for b in benchmarks]),
+        typical=pivot,
         pivot=pivot,
         anchors=np.array([names.index(name) for name in spec.anchors or ()], dtype=np.int64),
         scaling=scaling,
