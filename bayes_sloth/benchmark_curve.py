@@ -47,7 +47,7 @@ def scores_of(
     benchmark : BenchmarkCurve
         One draw of the benchmarks' parameters.
     pivot : array, dims (benchmark)
-        Logit of the typical share.
+        Logit of the share that the curve is told at.
     link : str
         Name of the link.
 
@@ -88,7 +88,7 @@ def scores_at(draw: Mapping[str, Values], line: Values, pivot: Values, link: str
     line : array of int, dims (model)
         Line number of every model.
     pivot : array, dims (benchmark)
-        Logit of the typical share.
+        Logit of the share that the curve is told at.
     link : str
         Name of the link.
 

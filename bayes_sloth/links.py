@@ -36,7 +36,7 @@ def richards(predictor: Values, pivot: Values, reach: Values, asymmetry: Values)
     predictor : array, dims (..., benchmark)
         Linear predictor, in logits.
     pivot : array, dims (benchmark)
-        Logit of the typical share.
+        Logit of the share that the curve is told at.
     reach : array, dims (benchmark)
         Upper asymptote of the share, above the typical share and at most 1.
     asymmetry : array, dims (benchmark)
@@ -99,7 +99,7 @@ def logistic(predictor: Values, pivot: Values, reach: Values, asymmetry: Values)
     predictor : array, dims (..., benchmark)
         Linear predictor, in logits.
     pivot : array, dims (benchmark)
-        Logit of the typical share.
+        Logit of the share that the curve is told at.
     reach : array, dims (benchmark)
         Upper asymptote of the share.
     asymmetry : array, dims (benchmark)
@@ -134,7 +134,7 @@ def spline(predictor: Values, pivot: Values, reach: Values, bend: Values) -> Val
     predictor : array, dims (..., benchmark)
         Linear predictor, in logits.
     pivot : array, dims (benchmark)
-        Logit of the typical share.
+        Logit of the share that the curve is told at.
     reach : array, dims (benchmark)
         Upper asymptote of the share, above the typical share and at most 1.
     bend : array, dims (benchmark, knot)

@@ -81,7 +81,7 @@ class Questions:
     items : array, dims (1, benchmark)
         Item counts, infinite where unknown.
     pivot : array, dims (benchmark)
-        Logit of the typical share.
+        Logit of the share that the curve is told at.
     """
 
     family: Ints

@@ -203,7 +203,7 @@ def _variance(posterior: Posterior, found: Alignment, z: Floats) -> Floats:
 
     A skill's part is :math:`\lambda_{jk}\,\mathrm{cov}(z_k, \lambda_j'z)`; the parts of all skills add up to
     the variance of :math:`\lambda_j'z`, whatever the rotation. What specific effects add to that comes next,
-    then the misfit, in logits at the benchmark's typical score.
+    then the misfit, in logits at the benchmark's pivot.
     """
     skills_part = found.loading * np.einsum("njl,nlk->njk", found.loading, found.correlation)
     parts = [skills_part, _specific(posterior, found, z)[:, :, None], _misfit(posterior)[:, :, None]]
@@ -229,7 +229,7 @@ def _specific(posterior: Posterior, found: Alignment, z: Floats) -> Floats:
 
 
 def _misfit(posterior: Posterior) -> Floats:
-    """Return the variance of the misfit in logits at the typical score, dims (draw, benchmark)."""
+    """Return the variance of the misfit in logits at the pivot, dims (draw, benchmark)."""
     draws = posterior.data["posterior"].dataset
     share = 1 / (1 + np.exp(-pivots(posterior.data)))
     steepness = (1 - _flat(draws["lower"])) * share * (1 - share)
