@@ -33,9 +33,10 @@ Bools = NDArray[np.bool_]
 EDGE: Final = 0.02
 # Few benchmarks let anybody reach more than this.
 CEILING: Final = 0.97
-# Pivots are no higher, which is a share of .62: a curve ends above its pivot, and that of a benchmark which
-# most models have all but solved may end at the typical share.
-HIGHEST_PIVOT: Final = 0.5
+# A curve ends above its pivot. Where most models stand at the end, their typical share is the end, and the
+# pivot has to be lower: at most this part of the share that one model in ten exceeds.
+BELOW_BEST: Final = 0.8
+BEST: Final = 0.9
 # Of the weight of active parameters, where only a single place in the table is needed.
 HALF: Final = 0.5
 
@@ -170,7 +171,7 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
     logs = (log_size.value + HALF * share, log_tokens.value)
     places = places_of(family, instruct, *logs, seen)
     score, floor, items = (np.asarray(scores.data[n].values, dtype=float) for n in (SCORE, FLOOR, ITEMS))
-    typical = typical_logits(logits(score, floor))
+    values = logits(score, floor)
     return Design(
         families=scores.families,
         family=family,
@@ -187,8 +188,8 @@ def design_of(scores: Scores, anchors: tuple[str, ...]) -> Design:
         items=np.where(np.isnan(items), np.inf, items),
         observed=scores.observed,
         floor=floor,
-        typical=typical,
-        pivot=pivots_at(typical),
+        typical=typical_logits(values),
+        pivot=curve_pivots(values),
         anchors=np.array([scores.benchmarks.index(name) for name in anchors], dtype=np.int64),
         scaling=scaling,
         has_parents=bool((parent >= 0).any()),
@@ -242,25 +243,29 @@ def typical_logits(values: Floats) -> Floats:
     return np.asarray(np.nansum(values, axis=0) / np.maximum(count, 1))
 
 
-def pivots_at(typical: Floats) -> Floats:
-    """Return the logit of the share that each benchmark's curve is told at.
+def curve_pivots(values: Floats) -> Floats:
+    """Return the logit of the share at which each benchmark's curve is told.
 
     Parameters
     ----------
-    typical : array, dims (benchmark)
-        From `typical_logits`.
+    values : array, dims (model, benchmark)
+        From `logits`.
 
     Returns
     -------
     array, dims (benchmark)
-        The typical one, or `HIGHEST_PIVOT` where that is less.
+        Of the typical share, or of four fifths of what the best tenth exceeds where that is less.
 
     Examples
     --------
-    >>> pivots_at(np.array([-2.0, 3.0])).tolist()
-    [-2.0, 0.5]
+    >>> half_solved, all_solved = np.linspace(-2.0, 2.0, 11), np.full(11, 2.0)
+    >>> curve_pivots(np.stack([half_solved, all_solved], axis=1)).round(2).tolist()
+    [0.0, 0.87]
     """
-    return np.minimum(typical, HIGHEST_PIVOT)
+    typical = typical_logits(values)
+    best = np.nanquantile(np.where(np.isnan(values).all(axis=0), 0.0, values), BEST, axis=0)
+    share = BELOW_BEST / (1 + np.exp(-best))
+    return np.asarray(np.minimum(typical, np.log(share) - np.log1p(-share)))
 
 
 def known_or_not(models: pd.DataFrame, name: str, scaling: Scaling, log_size: Floats | None) -> Covariate:

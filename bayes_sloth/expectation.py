@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.benchmark_curve import BenchmarkCurve, scores_at
-from bayes_sloth.design import logits, pivots_at, typical_logits
+from bayes_sloth.design import curve_pivots, logits
 from bayes_sloth.lines import lines_in
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, MODEL, SCORE
 from bayes_sloth.spec import ModelSpec
@@ -39,7 +39,7 @@ def pivots(tree: xr.DataTree) -> Floats:
     """
     score = np.asarray(tree["observed_data"][SCORE].values, dtype=float)
     floor = np.asarray(tree["constant_data"][FLOOR].values, dtype=float)
-    return pivots_at(typical_logits(logits(score, floor)))
+    return curve_pivots(logits(score, floor))
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,7 +82,7 @@ def measured_enough(observed: NDArray[np.bool_], skills: int) -> NDArray[np.bool
 
 
 def telling_anchors(
-    loading: Floats, skill: Floats, misfit: Floats, pivot: Floats, usable: NDArray[np.bool_] | None = None
+    loading: Floats, skill: Floats, misfit: Floats, typical: Floats, usable: NDArray[np.bool_] | None = None
 ) -> tuple[int, ...]:
     """Choose anchors from one fit: pivoted QR of its loadings over noise, skills whitened.
 
@@ -96,7 +96,7 @@ def telling_anchors(
         Skills of the fitted models.
     misfit : array, dims (benchmark)
         Standard deviation of the misfit at mid-range, on the score.
-    pivot : array, dims (benchmark)
+    typical : array, dims (benchmark)
         Logit of the typical share.
     usable : array of bool, dims (benchmark), optional
         Which benchmarks may be chosen; all where None.
@@ -112,12 +112,12 @@ def telling_anchors(
     >>> telling_anchors(np.array([[1.0], [3.0]]), skill, np.full(2, 0.05), np.zeros(2))
     (1,)
     """
-    share = 1 / (1 + np.exp(-pivot))
+    share = 1 / (1 + np.exp(-typical))
     # The misfit on the score is 2 sigma sqrt(h (1 - h)); a logit moves the score by h (1 - h).
     noise = 2 * misfit / np.sqrt(share * (1 - share))
     root = _root(skill)
     telling = (loading @ root) / np.hypot(noise, LEAST_NOISE)[:, None]
-    return _pivots(telling, np.ones(pivot.size, dtype=bool) if usable is None else usable)
+    return _pivots(telling, np.ones(typical.size, dtype=bool) if usable is None else usable)
 
 
 def _pivots(telling: Floats, usable: NDArray[np.bool_]) -> tuple[int, ...]:

@@ -28,8 +28,8 @@ def richards(predictor: Values, pivot: Values, reach: Values, asymmetry: Values)
         \quad r = s/u,\; s = \sigma(p),\; k = \frac{1 - s}{\nu(1 - r^{1/\nu})}
 
     The constants make the value and the slope at the pivot those of the plain logistic curve, whatever the
-    asymmetry and the reach: near a benchmark's typical score the predictor is a logit, and the two shape
-    parameters bend only the ends. Sampling is quick for the same reason.
+    asymmetry and the reach: near the pivot, as a rule the typical score, the predictor is a logit, and the
+    two shape parameters bend only the ends. Sampling is quick for the same reason.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def richards(predictor: Values, pivot: Values, reach: Values, asymmetry: Values)
     pivot : array, dims (benchmark)
         Logit of the share that the curve is told at.
     reach : array, dims (benchmark)
-        Upper asymptote of the share, above the typical share and at most 1.
+        Upper asymptote of the share, above the pivot's share and at most 1.
     asymmetry : array, dims (benchmark)
         Positive; 1 is the logistic curve.
 
@@ -136,7 +136,7 @@ def spline(predictor: Values, pivot: Values, reach: Values, bend: Values) -> Val
     pivot : array, dims (benchmark)
         Logit of the share that the curve is told at.
     reach : array, dims (benchmark)
-        Upper asymptote of the share, above the typical share and at most 1.
+        Upper asymptote of the share, above the pivot's share and at most 1.
     bend : array, dims (benchmark, knot)
         Log of the warp's slope at the knots before and after the pivot.
 

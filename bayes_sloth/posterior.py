@@ -23,7 +23,7 @@ from bayes_sloth.spec import ModelSpec
 from bayes_sloth.tables.columns import METADATA
 
 # Raised when a file's layout changes; a file of a later layout is refused, not misread.
-FORMAT: Final = 1
+FORMAT: Final = 2
 KIND: Final = "bayes_sloth posterior"
 # What every fit holds; a file without one of these cannot be used, whatever its label says.
 GROUPS: Final = ("posterior", "sample_stats", "observed_data", "constant_data")

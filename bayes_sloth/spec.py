@@ -58,12 +58,13 @@ class Priors:
     specific_scale_sd: float = 0.6
     # Chance floors are known to about a point: prompts and extraction move them.
     lower_sd: float = 0.02
-    # Wrong keys and ambiguous items cap benchmarks at 80 to 97 percent: logit of the reach.
+    # Wrong keys and ambiguous items cap benchmarks at 80 to 97 percent: logit of how far the
+    # reach is from the share at the pivot to 1.
     reach_mean: float = 2.0
     reach_sd: float = 0.6
     # Half to twice is a visible bend away from the logistic curve.
     asymmetry_sd: float = 0.5
-    # Two and four logits from its typical score a benchmark is half as steep to twice as steep.
+    # Two and four logits from its pivot a benchmark is half as steep to twice as steep.
     bend_sd: float = 0.4
     # What the law leaves unexplained is about three points at mid-range.
     misfit_mean: float = -3.5  # exp(-3.5) = 0.03

@@ -107,7 +107,7 @@ def _skills(design: Design, p: bs.Priors) -> Values:
     average = np.zeros((families, models))
     average[design.family, np.arange(models)] = 1 / np.bincount(design.family)[design.family]
     there = pt.dot(average, apart)
-    mean = pm.Normal("skill_mean", design.pivot[design.anchors], p.intercept_sd, shape=skills)
+    mean = pm.Normal("skill_mean", design.typical[design.anchors], p.intercept_sd, shape=skills)
     scale = _log_normal("family_scale", p, skills)
     pairs = list(zip(*np.tril_indices(skills, -1), strict=True))
     raw = pm.Normal("family_correlation", 0.0, p.family_correlation_sd, shape=len(pairs))
@@ -124,10 +124,10 @@ def _skills(design: Design, p: bs.Priors) -> Values:
 def _curves(design: Design, p: bs.Priors, skill: Values) -> tuple[Values, Values]:
     """Return the share of its range reached and the expected score of every model on every benchmark."""
     skills, benchmarks = design.anchors.size, design.floor.size
-    free, pivot = benchmarks - skills, design.pivot
+    free, pivot, central = benchmarks - skills, design.pivot, design.typical
     loading = pm.Normal("loading_free", p.loading_mean, p.loading_sd, shape=(free, skills))
-    typical = pm.Normal("predictor_free", pivot[skills:], p.intercept_sd, shape=free)
-    eta = pt.dot(skill, loading.T) + (typical - pt.dot(loading, pivot[:skills]))[None, :]
+    typical = pm.Normal("predictor_free", central[skills:], p.intercept_sd, shape=free)
+    eta = pt.dot(skill, loading.T) + (typical - pt.dot(loading, central[:skills]))[None, :]
     eta = pt.concatenate([skill, eta + _specific(design, p, free)], axis=1)
     lower = pm.Normal("lower", design.floor, p.lower_sd, shape=benchmarks)
     logit = pm.Normal("reach_logit", p.reach_mean, p.reach_sd, shape=benchmarks)

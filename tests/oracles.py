@@ -96,9 +96,16 @@ def typical_logit(score: Floats, floor: Floats) -> Floats:
     return np.array(pivots)
 
 
-def pivot_of(typical: Floats) -> Floats:
-    """Return where curves are told: at the typical logit, at a half where that is higher."""
-    return np.array([value if value < 0.5 else 0.5 for value in typical])
+def pivot_of(score: Floats, floor: Floats) -> Floats:
+    """Return where curves are told: typical logits, no higher than four fifths of the best tenth's share."""
+    pivots = []
+    for j, typical in enumerate(typical_logit(score, floor)):
+        seen = score[:, j][~np.isnan(score[:, j])]
+        shares = np.sort(np.clip((seen - floor[j]) / (0.97 - floor[j]), 0.02, 0.98))
+        logits = np.log(shares / (1 - shares))
+        share = 0.8 / (1 + np.exp(-np.interp(0.9 * (seen.size - 1), np.arange(seen.size), logits)))
+        pivots.append(min(typical, np.log(share / (1 - share))))
+    return np.array(pivots)
 
 
 def regression(features: Floats, family: Sequence[str], sds: Floats) -> Floats:
@@ -236,7 +243,7 @@ def mean_scores(
     central = typical_logit(score, floor)
     eta = _predictor(skill, scores.benchmarks, anchors, central, values)
     eta = eta + _specific(facts, families, scores.benchmarks, anchors, values)
-    least = 1 / (1 + np.exp(-pivot_of(central)))
+    least = 1 / (1 + np.exp(-pivot_of(score, floor)))
     reach = least + (1 - least) / (1 + np.exp(-values["reach_logit"]))
     asymmetry = values["asymmetry"] if law == "richards" else np.ones(central.size)
     reached = link(eta, least, reach, asymmetry)

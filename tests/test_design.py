@@ -49,7 +49,7 @@ def test_missing_scores_are_marked_and_no_number_of_theirs_is_left() -> None:
     assert (design.score[~design.observed] == 0.5).all()
     np.testing.assert_array_equal(design.score[design.observed], scores.data["score"].values[scores.observed])
     np.testing.assert_allclose(design.typical, typical_logit(scores.data["score"].values, design.floor))
-    np.testing.assert_array_equal(design.pivot, pivot_of(design.typical))
+    np.testing.assert_allclose(design.pivot, pivot_of(scores.data["score"].values, design.floor))
 
 
 def test_unknown_item_counts_mean_no_sampling_noise() -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import xarray as xr
 from fits import (
@@ -27,7 +26,7 @@ from fits import (
     warned_fit,
     with_groups,
 )
-from oracles import link, pivot_of, typical_logit
+from oracles import link, pivot_of
 from scipy import stats
 
 import bayes_sloth as bs
@@ -90,7 +89,7 @@ def scored_by_hand(fit: bs.Posterior, draw: dict[str, int]) -> tuple[np.ndarray,
     """Return expected scores and log likelihood of one draw, from the formulas."""
     at = {name: value.values for name, value in fit.data["posterior"].dataset.isel(draw).data_vars.items()}
     data = table().data
-    pivot = pivot_of(typical_logit(data["score"].values, data["floor"].values))
+    pivot = pivot_of(data["score"].values, data["floor"].values)
     lines = fit.data["posterior"].dataset["line"].values.tolist()
     pairs = zip(data["family"].values, data["instruct"].values, strict=True)
     own = [lines.index(f"{family}{'*' * int(tuned)}") for family, tuned in pairs]
@@ -376,32 +375,3 @@ def test_a_report_says_how_many_modes_were_found_and_which_rows_look_wrong(fit: 
     expected = expected_scores(fit().data, fit().spec).mean(axis=(0, 1))
     assert tuple(rows) == distrust_in_words(distrusted(fit().data, fit().spec, expected))
     assert modes in repr(fit())
-
-
-def almost_solved() -> bs.Scores:
-    """Sixty models, of which all but the smallest few stand where the third exam ends, at 0.88."""
-    log_size, numbers = np.linspace(-1, 4, 60), np.random.default_rng(0)
-    exams = {
-        "hard": 0.95 / (1 + np.exp(2.5 - log_size)),
-        "fair": 0.95 / (1 + np.exp(1 - log_size)),
-        "solved": 0.88 / (1 + np.exp(-4 * (log_size + 0.9))),
-    }
-    facts = {
-        "model": [f"model {i}" for i in range(60)],
-        "family": [f"family {i % 12}" for i in range(60)],
-        "params_b": np.exp(log_size),
-        "tokens_t": numbers.uniform(1, 1.5, 60),
-    }
-    noisy = {name: np.clip(score + numbers.normal(0, 0.01, 60), 0, 1) for name, score in exams.items()}
-    return bs.read_scores(pd.DataFrame(facts | noisy), benchmarks=dict.fromkeys(exams, (0.0, None)))
-
-
-def test_a_curve_may_end_where_most_models_are() -> None:
-    """That of the third exam: its typical share is above its end, a curve above that misses by ten points."""
-    spec = bs.ModelSpec(skills=1, anchors=("fair",), deviation=False, specific=False, interaction=False)
-    with compiled_quickly(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)
-        at = bs.fit(almost_solved(), spec, method="map", seed=0, progress=False).data["posterior"].dataset
-    solved = at.sel(benchmark="solved").mean(("chain", "draw"))
-    assert float(solved["upper"]) == pytest.approx(0.88, abs=0.01)
-    assert float(solved["misfit"]) < 0.02

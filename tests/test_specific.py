@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from fits import asked, compiled_quickly, hmc_fit, table, with_groups
-from oracles import link, pivot_of, typical_logit
+from oracles import link, pivot_of
 
 import bayes_sloth as bs
 from bayes_sloth.expectation import expected_scores
@@ -41,7 +41,7 @@ def test_expected_scores_hold_what_is_specific() -> None:
     """Against the formulas, the last draw."""
     at = fit().data["posterior"].dataset.isel(chain=0, draw=-1)
     data = table().data
-    pivot = pivot_of(typical_logit(data["score"].values, data["floor"].values))
+    pivot = pivot_of(data["score"].values, data["floor"].values)
     eta = at["model_skill"].values @ at["loading"].values.T + at["intercept"].values
     eta = eta + at["specific"].sel(line=line_of(table().metadata)).values
     share = link(eta, 1 / (1 + np.exp(-pivot)), at["reach"].values, at["asymmetry"].values)

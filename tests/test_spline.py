@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from fits import asked, table
-from oracles import pivot_of, typical_logit
+from oracles import pivot_of
 from scipy.integrate import quad
 
 import bayes_sloth as bs
@@ -71,7 +71,7 @@ def test_a_fit_has_bends_and_forecasts_with_them() -> None:
         at["bend"].dims == ("benchmark", "knot") and at["bend"].size == 2 * len(KNOTS) * at["benchmark"].size
     )
     data = table().data
-    pivot = pivot_of(typical_logit(data["score"].values, data["floor"].values))
+    pivot = pivot_of(data["score"].values, data["floor"].values)
     eta = at["model_skill"].values @ at["loading"].values.T + at["intercept"].values
     lower = at["lower"].values
     for j in range(pivot.size):

@@ -71,7 +71,7 @@ def compare_loadings(skills: Skills, other: Skills, *, prob: float = 0.9) -> pd.
     """Return how the loadings of two fits differ on the benchmarks they share.
 
     The other fit's skills take the order and signs of the first, by the congruence of the references, and its
-    loadings are told at the first's typical scores: a logit of an asymmetric curve is another one elsewhere.
+    loadings are told at the first's pivots: a logit of an asymmetric curve is another one elsewhere.
     Draws are paired at random, as those of fits of tables without common rows may be; of tables that share
     rows the intervals are too wide.
 
@@ -106,7 +106,7 @@ def compare_loadings(skills: Skills, other: Skills, *, prob: float = 0.9) -> pd.
     [0.0, 0.0, 0.0]
     """
     shared = _comparable(skills, other)
-    second, theirs = _at_typical_scores_of(skills, other, shared)
+    second, theirs = _at_pivots_of(skills, other, shared)
     mine = skills.reference.loc[shared].to_numpy()
     order, sign = order_and_signs(theirs, mine)
     told = {
@@ -149,8 +149,8 @@ def _comparable(skills: Skills, other: Skills) -> list[str]:
     return shared
 
 
-def _at_typical_scores_of(skills: Skills, other: Skills, shared: list[str]) -> tuple[Floats, Floats]:
-    """Return the other's loadings, draws and reference, in logits at the first's typical scores."""
+def _at_pivots_of(skills: Skills, other: Skills, shared: list[str]) -> tuple[Floats, Floats]:
+    """Return the other's loadings, draws and reference, in logits at the first's pivots."""
     loading = _stacked(other.data["loading"].sel({BENCHMARK: shared}))
     reference = other.reference.loc[shared].to_numpy()
     if other.posterior.spec.link == "spline":  # which has the slope of the logistic curve at any pivot
@@ -159,7 +159,7 @@ def _at_typical_scores_of(skills: Skills, other: Skills, shared: list[str]) -> t
     reach, asymmetry = (jnp.asarray(_stacked(draws[name].sel({BENCHMARK: shared}))) for name in SHAPE)
     own, wanted = (jnp.asarray(_pivots_of(each, shared)) for each in (other, skills))
     unit = np.asarray(steepness(own, reach, asymmetry) / steepness(wanted, reach, asymmetry))
-    unit = np.where(np.isfinite(unit), unit, 1.0)  # a curve that ends below that typical score
+    unit = np.where(np.isfinite(unit), unit, 1.0)  # a curve that ends below that pivot
     return loading * unit[:, :, None], reference * np.median(unit, axis=0)[:, None]
 
 

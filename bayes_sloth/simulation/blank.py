@@ -54,7 +54,7 @@ def blank_design(
     spec : ModelSpec
         The model, anchors named.
     pivot : array, dims (benchmark)
-        Logits of the typical shares, which the curves are told at however high.
+        Logits of the typical shares; curves are told there, however high.
 
     Returns
     -------
