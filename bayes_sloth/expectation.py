@@ -13,10 +13,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayes_sloth.benchmark_curve import BenchmarkCurve, scores_at
-from bayes_sloth.design import curve_pivots, logits
 from bayes_sloth.lines import lines_in
 from bayes_sloth.names import BENCHMARK, CHAIN, DRAW, FAMILY, FLOOR, INSTRUCT, MODEL, SCORE
 from bayes_sloth.spec import ModelSpec
+from bayes_sloth.typical import curve_pivots, logits
 
 Floats = NDArray[np.float64]
 

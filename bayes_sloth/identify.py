@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from bayes_sloth.design import logits, typical_logits
 from bayes_sloth.errors import unknown_name
 from bayes_sloth.names import FLOOR, SCORE
 from bayes_sloth.scores import Scores
+from bayes_sloth.typical import logits, typical_logits
 
 Floats = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ ORDER = (
     # scores held out
     *("folds", "kinship", "fold_tables", "protocols"),
     # a table as the model sees it
-    *("pooling", "covariates", "deviations", "lines", "design", "identify"),
+    *("pooling", "covariates", "deviations", "lines", "typical", "design", "identify"),
     # the model, and fits of it
     *("observation", "effects", "benchmark_curve", "model", "pytree", "simulation", "space", "kernels"),
     *(

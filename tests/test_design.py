@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from oracles import FACTS, as_scores, pivot_of, plain_table, small_table, standardised, typical_logit
 
-from bayes_sloth.design import CEILING, EDGE, Design, design_of, logits, parents
+from bayes_sloth.design import Design, design_of, parents
 from bayes_sloth.reading import read_models
 from bayes_sloth.scores import Scores
+from bayes_sloth.typical import CEILING, EDGE, logits
 
 SCORE = np.linspace(0.3, 0.9, 44).reshape(11, 4)
 
