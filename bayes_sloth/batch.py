@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_sloth.checkpoints import Checkpoint, Piece
-from bayes_sloth.kernels import HMCState
 from bayes_sloth.snapshots import frozen
+from bayes_sloth.transitions import ChainState
 
 
 @dataclass(eq=False)
@@ -22,8 +22,8 @@ class Batch:
     ----------
     number, chains : int
         Which batch it is, and of how many chains.
-    state : HMCState
-        NumPyro's, the chains in front where there are several.
+    state : ChainState
+        The chains in front where there are several.
     done, saved : int
         Blocks behind the state, and behind the one on disk.
     drawn, unsaved : int
@@ -35,7 +35,7 @@ class Batch:
 
     number: int
     chains: int
-    state: HMCState
+    state: ChainState
     done: int = 0
     saved: int = 0
     drawn: int = 0

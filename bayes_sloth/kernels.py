@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from numpyro import infer
 from numpyro.infer.hmc import HMCState as HMCState
+from numpyro.infer.hmc_util import HMCAdaptState as HMCAdaptState
+from numpyro.infer.hmc_util import build_adaptation_schedule
 
 from bayes_sloth.model import free_benchmarks
 from bayes_sloth.space import Space
+from bayes_sloth.stretching import Stretch
 
 Values = Any
 Blocks = dict[str, Values]
@@ -22,10 +26,9 @@ LENGTH: Final = 4.0
 SHORTEST, LONGEST = 0.4, 1.6
 # Steps are jittered too, downwards: a chain in a narrow place gets out with the smaller ones.
 SMALLEST: Final = 0.7
-# While no metric is known steps are short and long trajectories are lost labour; then those of a large table
-# must be long, or the metric is that of chains on their way (500 draws of warm-up leave 3,000 models by 60
-# benchmarks 470 steps a draw with 64 throughout, 280 with these).
-MOST_STEPS: Final = (64, 256, 512)
+# While no metric is known steps are short and long trajectories are lost labour; while the last one is
+# learned, half of the length does: its stiffest directions are mended afterwards.
+MOST_STEPS: Final = (64, 128, 512)
 # The first stage ends with NumPyro's second estimate of a metric, from 50 draws; sooner in short warm-ups.
 EARLY: Final = 150
 EARLY_SHARE: Final = 0.3
@@ -97,10 +100,12 @@ class Blocked:
     ----------
     space : Space
         The parameters.
+    stretch : Stretch, optional
+        From blocks, one after the other, to those of the flat vector; they are the same where None.
     """
 
-    def __init__(self, space: Space) -> None:
-        self.space = space
+    def __init__(self, space: Space, stretch: Stretch | None = None) -> None:
+        self.space, self.stretch = space, stretch
         size = space.size
         places = {k: v.astype(int) for k, v in space.named(jnp.arange(size, dtype=float)).items()}
         self.places = _dense(space, places)
@@ -116,14 +121,31 @@ class Blocked:
         return [(name,) for name in self.places if name != "rest"]
 
     def blocks(self, vectors: Values) -> Blocks:
-        """Return flat vectors, dims (..., parameter), as blocks."""
+        """Return flat vectors, dims (..., parameter), as blocks before any stretch."""
         scaled = vectors / self._units
         return {name: scaled[..., places] for name, places in self.places.items()}
 
     def flat(self, blocks: Blocks) -> Values:
         """Return blocks as flat vectors, dims (..., parameter)."""
-        scaled = jnp.concatenate([blocks[name] for name in self.places], axis=-1)
+        joined = self.joined(blocks)
+        scaled = joined if self.stretch is None else self.stretch(joined)
         return scaled[..., self._order] * self._units
+
+    def joined(self, blocks: Blocks) -> Values:
+        """Return blocks as vectors, dims (..., parameter), one block after the other."""
+        return jnp.concatenate([blocks[name] for name in self.places], axis=-1)
+
+    def parted(self, joined: Values) -> Blocks:
+        """Return the blocks of such vectors."""
+        ends = np.cumsum([places.size for places in self.places.values()])
+        return dict(zip(self.places, jnp.split(joined, ends[:-1], axis=-1), strict=True))
+
+    def times(self, matrices: Mapping[tuple[str, ...], Values], joined: Values) -> Values:
+        """Return such vectors with each block, a row, times the matrix or the diagonal that NumPyro has."""
+        parts = self.parted(joined)
+        for (name,), one in matrices.items():
+            parts[name] = parts[name] * one if one.ndim == 1 else parts[name] @ one
+        return self.joined(parts)
 
     def potential(self, blocks: Blocks) -> Values:
         """Return minus the log posterior density, up to a constant."""
@@ -192,3 +214,25 @@ def kernel_of(method: str, blocked: Blocked, warmup: int) -> infer.HMC:
             max_tree_depth=DEPTHS,
         )
     return Trajectories(blocked.potential, warmup, dense_mass=blocked.dense, target_accept_prob=ACCEPTANCE)
+
+
+def turn(warmup: int) -> int | None:
+    """Return after how many draws of a warm-up its last metric is known, None where there is none.
+
+    Parameters
+    ----------
+    warmup : int
+        Draws of adaptation.
+
+    Returns
+    -------
+    int, optional
+        The rest of the warm-up finds a step for it.
+
+    Examples
+    --------
+    >>> turn(500)
+    450
+    """
+    windows = build_adaptation_schedule(warmup)
+    return windows[-2].end + 1 if len(windows) > 2 else None

@@ -18,7 +18,7 @@ from bayes_sloth.spec import ModelSpec
 from bayes_sloth.versions import versions_of_packages
 
 KIND: Final = "checkpoint of bayes_sloth"
-VERSION: Final = 6  # of the files, and of what is in a block of draws; any change of these counts it up
+VERSION: Final = 7  # of the files, and of what is in a block of draws; any change of these counts it up
 _LOCK: Final = "lock"
 _SHOWN: Final = 24  # longest value that a message spells out
 

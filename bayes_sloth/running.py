@@ -19,14 +19,16 @@ from bayes_sloth import checkpoints
 from bayes_sloth.batch import Batch
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.design import Design
-from bayes_sloth.kernels import HMCState
+from bayes_sloth.kernels import turn
 from bayes_sloth.snapshots import thawed
-from bayes_sloth.transitions import BLOCK, Program, Taken, advanced, begun
+from bayes_sloth.stretching import ROUNDS
+from bayes_sloth.transitions import BLOCK, ChainState, Program, Taken, advanced, begun, stretched
 
 Values = Any
 
 # Trajectories from one kept draw to the next where there are many parameters: as many effective draws fit in
-# half the memory and disk. With few, every third draw is effective as it is.
+# half the memory and disk. With few, every third draw is effective as it is. With few, chains are not
+# stretched either: what holds them up is how small a benchmark's misfit or own share may be.
 THIN: Final = 2
 MANY: Final = 1500
 LOOK: Final = 0.2  # seconds between two looks at the chains and the keyboard: people notice no less
@@ -63,14 +65,26 @@ class Run:
     def blocks(self) -> list[tuple[int, int]]:
         """Draws and trajectories a draw of every block; those of the warm-up first."""
         return [
-            *((count, 1) for count in _blocks(self.program.warmup)),
+            *((count, 1) for count in self._warming),
             *((count, self.thin) for count in _blocks(self.draws)),
         ]
 
     @property
     def warm(self) -> int:
         """Blocks of the warm-up."""
-        return len(_blocks(self.program.warmup))
+        return len(self._warming)
+
+    @property
+    def turn(self) -> int | None:
+        """Number of the block after which chains are stretched, None where they are not."""
+        at = turn(self.program.warmup) if self.program.stretches else None
+        return None if at is None else len(_blocks(at))
+
+    @property
+    def _warming(self) -> list[int]:
+        """Draws of the blocks of the warm-up; one that is long, where it can be, ends at the turn."""
+        first = (turn(self.program.warmup) if self.program.stretches else None) or 0
+        return _blocks(first)[::-1] + _blocks(self.program.warmup - first)
 
 
 def batches_of(run: Run, positions: Values, keys: Values) -> list[Batch]:
@@ -133,13 +147,26 @@ def compile_once(run: Run, batch: Batch) -> None:
         Any of them.
     """
     if jax.default_backend() == "cpu":
-        jax.block_until_ready(_stepped(run, batch, 0, 1))  # type: ignore[no-untyped-call]
+        state, taken = _stepped(run, batch, 0, 1)
+        if run.turn is not None:
+            state = _stretched(run, batch, state, taken, 1, rounds=0)
+        jax.block_until_ready(state)  # type: ignore[no-untyped-call]
 
 
-def _stepped(run: Run, batch: Batch, count: int, thin: int) -> tuple[HMCState, Taken]:
+def _stepped(run: Run, batch: Batch, count: int, thin: int) -> tuple[ChainState, Taken]:
     """Return the state of a batch some draws later, and those draws."""
     step = _batched(partial(advanced, run.design, run.program, count=count, thin=thin), batch.chains)
-    found: tuple[HMCState, Taken] = step(batch.state)
+    found: tuple[ChainState, Taken] = step(batch.state)
+    return found
+
+
+def _stretched(
+    run: Run, batch: Batch, state: ChainState, taken: Taken, count: int, rounds: int = ROUNDS
+) -> ChainState:
+    """Return the state of a batch in coordinates that its last draws ask for."""
+    places = np.linspace(0, count - 1, BLOCK).astype(int)
+    stretch = _batched(partial(stretched, run.design, run.program, rounds=rounds), batch.chains)
+    found: ChainState = stretch(state, vectors=taken.vectors[..., places, :])
     return found
 
 
@@ -155,6 +182,8 @@ def _sample(run: Run, batch: Batch) -> None:
             rows = rows if batch.chains > 1 else [row[None] for row in rows]
             batch.keep([row[:, :count] for row in rows], run.draws)
             batch.unsaved += count
+        elif batch.done + 1 == run.turn:
+            state = _stretched(run, batch, state, taken, count)
         batch.state, batch.done = state, batch.done + 1
         if time.monotonic() - written >= checkpoints.SECONDS:
             batch.save(run.checkpoint)

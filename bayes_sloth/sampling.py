@@ -155,12 +155,14 @@ def run_chains(
     """
     space = Space(modes.space.design, modes.space.spec)
     design = jax.device_put(argument(space.design))  # once, not with every block of draws
-    program = Program(without_anchors(space.spec), method, warmup)
     start_key, run_key = jax.random.split(jax.random.key(seed))
-    positions = _starts(design, program.spec, modes.space.fixed, modes.vectors[0], chains, start_key)
+    positions = _starts(
+        design, without_anchors(space.spec), modes.space.fixed, modes.vectors[0], chains, start_key
+    )
     keys = jax.random.split(run_key, chains)
-    thin = 1 if positions.shape[1] <= MANY else THIN
-    run = Run(design, program, draws, checkpoint, Event(), thin)
+    many = positions.shape[1] > MANY
+    program = Program(without_anchors(space.spec), method, warmup, stretches=many)
+    run = Run(design, program, draws, checkpoint, Event(), THIN if many else 1)
     # Compiling tells nothing of how far it is; that it is what one waits for can be told.
     with tqdm(desc="compiling", bar_format="{desc}", disable=not progress, leave=False):
         batches = batches_of(run, positions, keys)
@@ -177,7 +179,7 @@ def run_chains(
     vectors = found.pop("vectors")
     statistics = {name: np.stack(column) for name, column in found.items()}
     if method == "nuts":
-        statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] / thin + 1)).astype(int)
+        statistics["tree_depth"] = np.floor(np.log2(statistics["n_steps"] / run.thin + 1)).astype(int)
     return Chains(space, vectors, statistics, least < draws)
 
 

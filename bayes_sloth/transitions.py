@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from bayes_sloth.design import Design
-from bayes_sloth.kernels import Blocked, HMCState, kernel_of
+from bayes_sloth.kernels import Blocked, HMCAdaptState, HMCState, kernel_of
 from bayes_sloth.space import BATCH, Space
 from bayes_sloth.spec import ModelSpec
+from bayes_sloth.stretching import POSITIONS, Stretch, bent, scaled, stiffest, unstretched, widened
 
 Values = Any
 
@@ -50,15 +51,33 @@ class Program(NamedTuple):
         One of `kernels.SAMPLED`.
     warmup : int
         Draws of adaptation.
+    stretches : bool
+        Whether the last metric of the warm-up is mended in its stiffest directions.
     """
 
     spec: ModelSpec
     method: str
     warmup: int
+    stretches: bool = False
+
+
+class ChainState(NamedTuple):
+    """Where a chain stands.
+
+    Parameters
+    ----------
+    inner : HMCState
+        NumPyro's, in stretched coordinates.
+    stretch : Stretch, optional
+        From there to the blocks of a flat vector, where the program stretches.
+    """
+
+    inner: HMCState
+    stretch: Stretch | None
 
 
 @partial(jax.jit, static_argnames="program")
-def begun(design: Design, program: Program, position: Values, key: jax.Array) -> HMCState:
+def begun(design: Design, program: Program, position: Values, key: jax.Array) -> ChainState:
     """Return the state of a chain before its first draw.
 
     Parameters
@@ -74,18 +93,21 @@ def begun(design: Design, program: Program, position: Values, key: jax.Array) ->
 
     Returns
     -------
-    HMCState
-        NumPyro's.
+    ChainState
+        Not stretched.
     """
-    blocked = Blocked(Space(design, program.spec))
+    space = Space(design, program.spec)
+    stretch = unstretched(space.size) if program.stretches else None
+    blocked = Blocked(space, stretch)
     kernel = kernel_of(program.method, blocked, program.warmup)
-    return kernel.init(key, program.warmup, blocked.blocks(position), (), {})
+    inner = kernel.init(key, program.warmup, blocked.blocks(position), (), {})
+    return ChainState(inner, stretch)
 
 
 @partial(jax.jit, static_argnames="program")
 def advanced(
-    design: Design, program: Program, state: HMCState, count: Values, thin: Values
-) -> tuple[HMCState, Taken]:
+    design: Design, program: Program, state: ChainState, count: Values, thin: Values
+) -> tuple[ChainState, Taken]:
     """Return the state some draws later, and those draws.
 
     Parameters
@@ -94,21 +116,21 @@ def advanced(
         The table.
     program : Program
         The rest.
-    state : HMCState
-        From `begun` or from here.
+    state : ChainState
+        From `begun`, `stretched` or from here.
     count, thin : int
         How many draws, `BLOCK` at most; trajectories a draw. Data, so that one program serves all.
 
     Returns
     -------
-    state : HMCState
+    state : ChainState
         To go on from.
     taken : Taken
         `BLOCK` rows, of which `count` are filled.
     """
-    blocked = Blocked(Space(design, program.spec))
+    blocked = Blocked(Space(design, program.spec), state.stretch)
     kernel = kernel_of(program.method, blocked, program.warmup)
-    kernel.init(state.rng_key, program.warmup, state.z, (), {})  # the kernel is ready only then
+    kernel.init(state.inner.rng_key, program.warmup, state.inner.z, (), {})  # the kernel is ready only then
 
     def trajectory(_: int, carried: tuple[HMCState, Values, Values]) -> tuple[HMCState, Values, Values]:
         inner, steps, diverging = carried
@@ -136,5 +158,65 @@ def advanced(
         numbers,
         numbers,
     )
-    found: tuple[HMCState, Taken] = jax.lax.fori_loop(0, count, draw, (state, empty))
-    return found
+    inner, taken = jax.lax.fori_loop(0, count, draw, (state.inner, empty))
+    return ChainState(inner, state.stretch), taken
+
+
+@partial(jax.jit, static_argnames="program")
+def stretched(
+    design: Design, program: Program, state: ChainState, vectors: Values, rounds: Values
+) -> ChainState:
+    """Return the state of a chain in coordinates in which its stiffest directions are no longer stiff.
+
+    The metric of the blocks leaves what benchmarks and skills share: a skill's slopes with all loadings on
+    it, a benchmark's loadings with the skills of the models that have it. Few such directions set the step
+    of the whole chain. They are those in which the curvature of minus the log density, averaged over some
+    of the chain's own draws, is largest in units of the metric. See `stretching.widened` for how wide they
+    become.
+
+    Parameters
+    ----------
+    design : Design
+        The table.
+    program : Program
+        The rest.
+    state : ChainState
+        Not stretched, just after its metric was estimated.
+    vectors : array, dims (draw, parameter)
+        The last `BLOCK` flat draws of the chain.
+    rounds : int
+        See `stretching.stiffest`.
+
+    Returns
+    -------
+    ChainState
+        At the same place.
+    """
+    blocked = Blocked(Space(design, program.spec))
+    adapted = state.inner.adapt_state
+    spread = partial(blocked.times, adapted.mass_matrix_sqrt_inv)
+
+    def outward(direction: Values) -> Values:
+        return blocked.flat(blocked.parted(spread(direction)))
+
+    def curved(direction: Values) -> Values:
+        slopes = bent(blocked.space.potential, vectors[:: BLOCK // POSITIONS], outward(direction))
+        return jax.linear_transpose(outward, direction)(slopes)[0]
+
+    rows, curvatures = stiffest(curved, blocked.space.size, rounds)
+    across = blocked.times({name: half.T for name, half in adapted.mass_matrix_sqrt.items()}, rows)
+    widths = jnp.std(blocked.joined(blocked.blocks(vectors)) @ across.T, axis=0)
+    wider, gain = widened(curvatures, widths)
+    stretch, back = scaled(spread(rows), across, 1 / wider), scaled(spread(rows), across, wider)
+    inner = state.inner._replace(
+        adapt_state=_quickened(adapted, gain),
+        z=blocked.parted(back(blocked.joined(state.inner.z))),
+        z_grad=blocked.parted(stretch.transposed(blocked.joined(state.inner.z_grad))),
+    )
+    return ChainState(inner, stretch)
+
+
+def _quickened(adapted: HMCAdaptState, gain: Values) -> HMCAdaptState:
+    """Return a sampler's settings with the search for a step begun again at a longer one."""
+    *fresh, center = adapted.ss_state
+    return adapted._replace(step_size=adapted.step_size * gain, ss_state=(*fresh, center + jnp.log(gain)))

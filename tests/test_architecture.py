@@ -32,7 +32,8 @@ ORDER = (
     # a table as the model sees it
     *("pooling", "covariates", "deviations", "lines", "typical", "design", "identify"),
     # the model, and fits of it
-    *("observation", "effects", "benchmark_curve", "model", "pytree", "simulation", "space", "kernels"),
+    *("observation", "effects", "benchmark_curve", "model", "pytree", "simulation", "space"),
+    *("stretching", "kernels"),
     *(
         "modes",
         "checkpoints",
@@ -101,7 +102,7 @@ MAY_LOAD_JAX = {
     "simulation",
     "space",
 }
-MAY_LOAD_JAX |= {"snapshots", "transitions", "batch", "running", "starting"}
+MAY_LOAD_JAX |= {"stretching", "snapshots", "transitions", "batch", "running", "starting"}
 MAY_LOAD_JAX |= {
     "kernels",
     "modes",

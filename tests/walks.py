@@ -33,6 +33,7 @@ class Walk:
     """A random walk, with the sampler's interface."""
 
     SIZE = 3
+    STRETCHES = False
 
     def begun(self, design: object, program: object, position: Any, key: jax.Array) -> State:
         return State(key, position)
@@ -48,11 +49,12 @@ class Walk:
             return self.advanced(*arguments, **named)
 
         monkeypatch.setattr(running, "begun", self.begun)
+        monkeypatch.setattr(running, "stretched", _stretched)
         monkeypatch.setattr(running, "advanced", advanced)
 
     def new(self, kept: Checkpoint) -> tuple[Run, list[Batch]]:
         design: Any = None
-        run = Run(design, Program(ModelSpec(), "hmc", WARMUP), DRAWS, kept, Event())
+        run = Run(design, Program(ModelSpec(), "hmc", WARMUP, self.STRETCHES), DRAWS, kept, Event())
         keys = jax.random.split(jax.random.key(0), CHAINS)
         return run, batches_of(run, jnp.zeros((CHAINS, self.SIZE)), keys)
 
@@ -100,6 +102,11 @@ def _advanced(state: State, count: Any, thin: Any) -> tuple[State, Taken]:
     state, vectors = jax.lax.fori_loop(0, count, draw, (state, empty))
     first = vectors[:, 0]
     return state, Taken(vectors, jnp.ones(BLOCK, int), first > 0, first, first, first)
+
+
+def _stretched(design: object, program: object, state: State, vectors: Any, rounds: Any) -> State:
+    """Go far from where the last draws were, by as many steps as there were rounds."""
+    return State(state.key, state.position + 1000 * rounds + vectors.mean(0))
 
 
 walk = Walk()
