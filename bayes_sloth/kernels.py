@@ -126,7 +126,7 @@ class Blocked:
         return {name: scaled[..., places] for name, places in self.places.items()}
 
     def flat(self, blocks: Blocks) -> Values:
-        """Return blocks as flat vectors, dims (..., parameter)."""
+        """Return blocks as flat vectors, dims (..., parameter); one at a time where they are stretched."""
         joined = self.joined(blocks)
         scaled = joined if self.stretch is None else self.stretch(joined)
         return scaled[..., self._order] * self._units
@@ -216,8 +216,8 @@ def kernel_of(method: str, blocked: Blocked, warmup: int) -> infer.HMC:
     return Trajectories(blocked.potential, warmup, dense_mass=blocked.dense, target_accept_prob=ACCEPTANCE)
 
 
-def turn(warmup: int) -> int | None:
-    """Return after how many draws of a warm-up its last metric is known, None where there is none.
+def turn(warmup: int) -> int:
+    """Return after how many draws of a warm-up its last metric is known, 0 where there is none.
 
     Parameters
     ----------
@@ -226,7 +226,7 @@ def turn(warmup: int) -> int | None:
 
     Returns
     -------
-    int, optional
+    int
         The rest of the warm-up finds a step for it.
 
     Examples
@@ -235,4 +235,4 @@ def turn(warmup: int) -> int | None:
     450
     """
     windows = build_adaptation_schedule(warmup)
-    return windows[-2].end + 1 if len(windows) > 2 else None
+    return windows[-2].end + 1 if len(windows) > 2 else 0

@@ -75,15 +75,18 @@ class Run:
         return len(self._warming)
 
     @property
-    def turn(self) -> int | None:
-        """Number of the block after which chains are stretched, None where they are not."""
-        at = turn(self.program.warmup) if self.program.stretches else None
-        return None if at is None else len(_blocks(at))
+    def turn(self) -> int:
+        """Blocks of the warm-up before chains are stretched; none where they are not."""
+        return len(_blocks(self._unstretched))
+
+    @property
+    def _unstretched(self) -> int:
+        return turn(self.program.warmup) if self.program.stretches else 0
 
     @property
     def _warming(self) -> list[int]:
-        """Draws of the blocks of the warm-up; one that is long, where it can be, ends at the turn."""
-        first = (turn(self.program.warmup) if self.program.stretches else None) or 0
+        """Draws of the blocks of the warm-up; the one that ends at the turn is whole, where it can be."""
+        first = self._unstretched
         return _blocks(first)[::-1] + _blocks(self.program.warmup - first)
 
 
@@ -148,7 +151,7 @@ def compile_once(run: Run, batch: Batch) -> None:
     """
     if jax.default_backend() == "cpu":
         state, taken = _stepped(run, batch, 0, 1)
-        if run.turn is not None:
+        if run.turn:
             state = _stretched(run, batch, state, taken, 1, rounds=0)
         jax.block_until_ready(state)  # type: ignore[no-untyped-call]
 
