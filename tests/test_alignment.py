@@ -45,6 +45,7 @@ def test_the_truth_is_found_without_noise(rotation: str) -> None:
     assert found.congruence.min() > 0.999
 
 
+@pytest.mark.long
 def test_ninety_percent_intervals_hold_the_truth() -> None:
     """Ten tables, 390 loadings and correlations: as many inside as nine in ten, one false alarm in 1000.
 

@@ -79,6 +79,7 @@ def case_of(simulation: Simulation, **changed: np.ndarray | float) -> Case:
     return Case(fit, np.broadcast_to(expected.T[:, None, None], (expected.shape[1], *SHAPE, len(expected))))
 
 
+@pytest.mark.long
 def test_a_right_posterior_is_rarely_doubted() -> None:
     """Each of 20 tables is doubted with probability 1/100 at most: three of them once in a thousand runs."""
     found = [check_predictive(case_of(simulated(seed))) for seed in range(TABLES)]

@@ -172,6 +172,7 @@ def test_calls_name_arguments_that_exist(page: Path) -> None:
             assert not wrong, f"{page.name}: {name[0]} has no {wrong}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", sorted((DOCS / "howto").glob("*.md")), ids=lambda p: p.stem)
 def test_howtos_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a few rows, and on stand-ins for fits: fitting is tested elsewhere."""

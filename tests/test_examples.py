@@ -38,6 +38,7 @@ def fit_once(scores: Any, spec: Any = None, **settings: Any) -> Any:
     return remembered(scores.digest, spec, tuple(sorted(settings.items())))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", modules_with_examples())
 def test_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -35,6 +35,7 @@ def few_rows() -> bs.Scores:
     return scores.select(models=[name for name, row in zip(scores.models, wanted, strict=True) if row])
 
 
+@pytest.mark.long
 def test_readme_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a small part of the packaged table: what its calls do with all of it is tested elsewhere."""
     text = README.read_text(encoding="utf-8")

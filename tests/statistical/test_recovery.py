@@ -70,6 +70,7 @@ def calibrated(kind: str) -> Calibration:
     )
 
 
+@pytest.mark.long
 def test_the_right_model_holds_the_truth() -> None:
     found = calibrated(MODEL)
     assert set(found.table["verdict"]) == {"fine"}, found
@@ -82,7 +83,8 @@ def test_the_right_model_holds_the_truth() -> None:
     assert kept > 0.8 * TABLES and stats.binomtest(inside, kept, 0.9).pvalue > FALSE_ALARM
 
 
-# One wrong model by default; `benchmarks/calibration.py` has them all on larger tables.
+# One wrong model here; `benchmarks/calibration.py` has them all on larger tables.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "quantity"),
     [pytest.param(*item, marks=SLOW if place else ()) for place, item in enumerate(TELLING.items())],
