@@ -19,7 +19,7 @@ from bayes_sloth import checkpoints
 from bayes_sloth.batch import Batch
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.design import Design
-from bayes_sloth.kernels import turn
+from bayes_sloth.kernels import last_metric
 from bayes_sloth.snapshots import thawed
 from bayes_sloth.stretching import ROUNDS
 from bayes_sloth.transitions import BLOCK, ChainState, Program, Taken, advanced, begun, stretched
@@ -75,19 +75,19 @@ class Run:
         return len(self._warming)
 
     @property
-    def turn(self) -> int:
+    def stretched_after(self) -> int:
         """Blocks of the warm-up before chains are stretched; none where they are not."""
-        return len(_blocks(self._unstretched))
+        return len(_blocks(self._before))
 
     @property
-    def _unstretched(self) -> int:
-        return turn(self.program.warmup) if self.program.stretches else 0
+    def _before(self) -> int:
+        """Draws before chains are stretched."""
+        return last_metric(self.program.warmup) if self.program.stretches else 0
 
     @property
     def _warming(self) -> list[int]:
-        """Draws of the blocks of the warm-up; the one that ends at the turn is whole, where it can be."""
-        first = self._unstretched
-        return _blocks(first)[::-1] + _blocks(self.program.warmup - first)
+        """Draws of the blocks of the warm-up; the one before the stretch is whole, where it can be."""
+        return _blocks(self._before)[::-1] + _blocks(self.program.warmup - self._before)
 
 
 def batches_of(run: Run, positions: Values, keys: Values) -> list[Batch]:
@@ -139,19 +139,20 @@ def _batch(run: Run, number: int, positions: Values, keys: Values) -> Batch:
     return batch
 
 
-def compile_once(run: Run, batch: Batch) -> None:
+def compile_once(run: Run, batches: list[Batch]) -> None:
     """Compile once, before several chains ask for it at the same time.
 
     Parameters
     ----------
     run : Run
         What the chains share.
-    batch : Batch
-        Any of them.
+    batches : list of Batch
+        All of them.
     """
     if jax.default_backend() == "cpu":
+        batch = min(batches, key=lambda one: one.done)
         state, taken = _stepped(run, batch, 0, 1)
-        if run.turn:
+        if batch.done < run.stretched_after:
             state = _stretched(run, batch, state, taken, 1, rounds=0)
         jax.block_until_ready(state)  # type: ignore[no-untyped-call]
 
@@ -185,7 +186,7 @@ def _sample(run: Run, batch: Batch) -> None:
             rows = rows if batch.chains > 1 else [row[None] for row in rows]
             batch.keep([row[:, :count] for row in rows], run.draws)
             batch.unsaved += count
-        elif batch.done + 1 == run.turn:
+        elif batch.done + 1 == run.stretched_after:
             state = _stretched(run, batch, state, taken, count)
         batch.state, batch.done = state, batch.done + 1
         if time.monotonic() - written >= checkpoints.SECONDS:

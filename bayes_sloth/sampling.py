@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.compiling import give_back_memory
 from bayes_sloth.design import Design
-from bayes_sloth.kernels import units_of
+from bayes_sloth.kernels import last_metric, units_of
 from bayes_sloth.model import GROUP_SCALES
 from bayes_sloth.modes import Modes
 from bayes_sloth.pytree import argument
@@ -161,12 +161,12 @@ def run_chains(
     )
     keys = jax.random.split(run_key, chains)
     many = positions.shape[1] > MANY
-    program = Program(without_anchors(space.spec), method, warmup, stretches=many)
+    program = Program(without_anchors(space.spec), method, warmup, stretches=many and last_metric(warmup) > 0)
     run = Run(design, program, draws, checkpoint, Event(), THIN if many else 1)
     # Compiling tells nothing of how far it is; that it is what one waits for can be told.
     with tqdm(desc="compiling", bar_format="{desc}", disable=not progress, leave=False):
         batches = batches_of(run, positions, keys)
-        compile_once(run, batches[0])
+        compile_once(run, batches)
     give_back_memory()
     watch(run, batches, progress)
     least = min(batch.drawn for batch in batches)

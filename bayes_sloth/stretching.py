@@ -18,76 +18,37 @@ APART: Final = 1e-3  # half the way between two slopes that tell a curvature, in
 
 
 class Stretch(NamedTuple):
-    """A linear map that differs from the identity in a few directions: x + (across x) onto.
+    """A linear map that scales a few directions: x + (by - 1)(across x) onto.
 
     Rows are long and contiguous: a product with them takes a fifth of the time that it takes with columns.
 
     Parameters
     ----------
     onto : array, dims (direction, parameter)
-        What each direction adds.
-    across : array, dims (direction, parameter)
-        How much of it.
-    """
-
-    onto: Values
-    across: Values
-
-    def __call__(self, inner: Values) -> Values:
-        """Return the image of a vector, dims (parameter)."""
-        return inner + (self.across @ inner) @ self.onto
-
-    def transposed(self, outer: Values) -> Values:
-        """Return the image of a vector, dims (parameter), under the transposed map, as of a gradient."""
-        return outer + (self.onto @ outer) @ self.across
-
-
-def unstretched(size: int) -> Stretch:
-    """Return the identity, with room for the directions that will be found.
-
-    Parameters
-    ----------
-    size : int
-        Number of parameters.
-
-    Returns
-    -------
-    Stretch
-        Zeros.
-
-    Examples
-    --------
-    >>> unstretched(2)(jnp.array([1.0, 2.0])).tolist()
-    [1.0, 2.0]
-    """
-    none = jnp.zeros((min(DIRECTIONS, size), size))
-    return Stretch(none, none)
-
-
-def scaled(onto: Values, across: Values, by: Values) -> Stretch:
-    """Return the map that scales some directions.
-
-    Parameters
-    ----------
-    onto : array, dims (direction, parameter)
         The directions.
     across : array, dims (direction, parameter)
-        How much of each a vector has; orthonormal to them.
+        How much of each a vector has; orthonormal to them. The inverse map has the reciprocals of `by`.
     by : array, dims (direction)
         Factors.
-
-    Returns
-    -------
-    Stretch
-        The inverse of that by the reciprocals.
 
     Examples
     --------
     >>> right = jnp.array([[1.0, 0.0]])
-    >>> scaled(right, right, jnp.array([3.0]))(jnp.array([1.0, 2.0])).tolist()
+    >>> Stretch(right, right, jnp.array([3.0]))(jnp.array([1.0, 2.0])).tolist()
     [3.0, 2.0]
     """
-    return Stretch(onto * (by - 1)[:, None], across)
+
+    onto: Values
+    across: Values
+    by: Values
+
+    def __call__(self, inner: Values) -> Values:
+        """Return the image of a vector, dims (parameter)."""
+        return inner + ((self.by - 1) * (self.across @ inner)) @ self.onto
+
+    def transposed(self, outer: Values) -> Values:
+        """Return the image of a vector, dims (parameter), under the transposed map, as of a gradient."""
+        return outer + ((self.by - 1) * (self.onto @ outer)) @ self.across
 
 
 def bent(potential: Callable[[Values], Values], places: Values, line: Values) -> Values:
@@ -114,7 +75,7 @@ def bent(potential: Callable[[Values], Values], places: Values, line: Values) ->
 
 
 def stiffest(curved: Callable[[Values], Values], size: int, rounds: Values) -> tuple[Values, Values]:
-    """Return the directions in which a quadratic form is largest, by subspace iteration.
+    """Return the directions in which a quadratic form is largest in size, by subspace iteration.
 
     Parameters
     ----------
@@ -130,7 +91,7 @@ def stiffest(curved: Callable[[Values], Values], size: int, rounds: Values) -> t
     directions : array, dims (direction, parameter)
         Orthonormal.
     curvatures : array, dims (direction)
-        The form along each, in no order.
+        The form along each, in no order. Directions and curvatures are zeros where a product was not finite.
     """
     count = min(DIRECTIONS, size)
     noise = jax.random.normal(jax.random.key(0), (count, size))
@@ -141,8 +102,10 @@ def stiffest(curved: Callable[[Values], Values], size: int, rounds: Values) -> t
 
     rows, images = jax.lax.fori_loop(0, rounds, round_, (jnp.zeros_like(noise), noise))
     form = rows @ images.T
-    curvatures, turn = jnp.linalg.eigh((form + form.T) / 2)
-    return turn.T @ rows, curvatures
+    curvatures, rotation = jnp.linalg.eigh((form + form.T) / 2)
+    found = rotation.T @ rows
+    finite = jnp.isfinite(found).all() & jnp.isfinite(curvatures).all()
+    return jnp.where(finite, found, 0.0), jnp.where(finite, curvatures, 0.0)
 
 
 def widened(curvatures: Values, widths: Values) -> tuple[Values, Values]:
@@ -174,5 +137,6 @@ def widened(curvatures: Values, widths: Values) -> tuple[Values, Values]:
     """
     stiff = jnp.maximum(curvatures, 1.0)
     wider = jnp.clip(1 / widths, 1.0, jnp.sqrt(stiff))
+    # What was not found is taken to be no stiffer than the least that was.
     left = jnp.maximum(jnp.max(stiff / wider**2), jnp.min(stiff))
     return wider, jnp.sqrt(jnp.max(stiff) / left)

@@ -12,7 +12,7 @@ from bayes_sloth.design import Design
 from bayes_sloth.kernels import Blocked, HMCAdaptState, HMCState, kernel_of
 from bayes_sloth.space import BATCH, Space
 from bayes_sloth.spec import ModelSpec
-from bayes_sloth.stretching import POSITIONS, Stretch, bent, scaled, stiffest, unstretched, widened
+from bayes_sloth.stretching import DIRECTIONS, POSITIONS, Stretch, bent, stiffest, widened
 
 Values = Any
 
@@ -67,13 +67,23 @@ class ChainState(NamedTuple):
     Parameters
     ----------
     inner : HMCState
-        NumPyro's, in stretched coordinates.
-    stretch : Stretch, optional
-        From there to the blocks of a flat vector, where the program stretches.
+        NumPyro's, in stretched coordinates where the program stretches.
+    across, by : array, dims (direction, parameter) and (direction), optional
+        Of the stretch from there to blocks; its directions follow from these and the metric, and a
+        checkpoint need not hold them.
     """
 
     inner: HMCState
-    stretch: Stretch | None
+    across: Values | None = None
+    by: Values | None = None
+
+    def blocked(self, space: Space) -> Blocked:
+        """Return the blocks that the chain moves in."""
+        plain = Blocked(space)
+        if self.across is None:
+            return plain
+        metric = self.inner.adapt_state.inverse_mass_matrix
+        return Blocked(space, Stretch(plain.times(metric, self.across), self.across, self.by))
 
 
 @partial(jax.jit, static_argnames="program")
@@ -96,12 +106,13 @@ def begun(design: Design, program: Program, position: Values, key: jax.Array) ->
     ChainState
         Not stretched.
     """
-    space = Space(design, program.spec)
-    stretch = unstretched(space.size) if program.stretches else None
-    blocked = Blocked(space, stretch)
+    blocked = Blocked(Space(design, program.spec))
     kernel = kernel_of(program.method, blocked, program.warmup)
     inner = kernel.init(key, program.warmup, blocked.blocks(position), (), {})
-    return ChainState(inner, stretch)
+    if not program.stretches:
+        return ChainState(inner)
+    none = jnp.zeros((min(DIRECTIONS, position.size), position.size))
+    return ChainState(inner, none, jnp.ones(len(none)))
 
 
 @partial(jax.jit, static_argnames="program")
@@ -128,7 +139,7 @@ def advanced(
     taken : Taken
         `BLOCK` rows, of which `count` are filled.
     """
-    blocked = Blocked(Space(design, program.spec), state.stretch)
+    blocked = state.blocked(Space(design, program.spec))
     kernel = kernel_of(program.method, blocked, program.warmup)
     kernel.init(state.inner.rng_key, program.warmup, state.inner.z, (), {})  # the kernel is ready only then
 
@@ -159,7 +170,7 @@ def advanced(
         numbers,
     )
     inner, taken = jax.lax.fori_loop(0, count, draw, (state.inner, empty))
-    return ChainState(inner, state.stretch), taken
+    return state._replace(inner=inner), taken
 
 
 @partial(jax.jit, static_argnames="program")
@@ -183,7 +194,7 @@ def stretched(
     state : ChainState
         Not stretched, just after its metric was estimated.
     vectors : array, dims (draw, parameter)
-        The last `BLOCK` flat draws of the chain.
+        `BLOCK` flat draws, the chain's last ones; some of them more than once where it has fewer.
     rounds : int
         See `stretching.stiffest`.
 
@@ -207,13 +218,13 @@ def stretched(
     across = blocked.times({name: half.T for name, half in adapted.mass_matrix_sqrt.items()}, rows)
     widths = jnp.std(blocked.joined(blocked.blocks(vectors)) @ across.T, axis=0)
     wider, gain = widened(curvatures, widths)
-    stretch, back = scaled(spread(rows), across, 1 / wider), scaled(spread(rows), across, wider)
+    stretch, back = Stretch(spread(rows), across, 1 / wider), Stretch(spread(rows), across, wider)
     inner = state.inner._replace(
         adapt_state=_quickened(adapted, gain),
         z=blocked.parted(back(blocked.joined(state.inner.z))),
         z_grad=blocked.parted(stretch.transposed(blocked.joined(state.inner.z_grad))),
     )
-    return ChainState(inner, stretch)
+    return ChainState(inner, across, 1 / wider)
 
 
 def _quickened(adapted: HMCAdaptState, gain: Values) -> HMCAdaptState:

@@ -165,11 +165,12 @@ def test_other_lengths_and_seeds_compile_nothing() -> None:
     assert (begun._cache_size(), advanced._cache_size()) == before
 
 
+@pytest.mark.parametrize("stretches", [False, True])
 @pytest.mark.parametrize("method", SAMPLED)
-def test_a_draw_keeps_the_types_of_a_state(method: str) -> None:
+def test_a_draw_keeps_the_types_of_a_state(method: str, stretches: bool) -> None:
     """Or the program of the first draws would have to be compiled again for the rest."""
     space = Space(argument(modes().space.design), PLAIN)
-    program = Program(PLAIN, method, 30)
+    program = Program(PLAIN, method, 30, stretches)
     before = jax.eval_shape(partial(begun, space.design, program), space.start(), jax.random.key(0))
     after, _ = jax.eval_shape(partial(advanced, space.design, program), before, 1, 1)
     types = [

@@ -18,29 +18,31 @@ from test_sampling import PLAIN, sampled
 from walks import walk
 
 import bayes_sloth as bs
-from bayes_sloth import sampling
+from bayes_sloth import running, sampling
+from bayes_sloth.batch import Batch
 from bayes_sloth.checkpoints import Checkpoint
 from bayes_sloth.design import design_of
-from bayes_sloth.kernels import Blocked, turn
+from bayes_sloth.kernels import Blocked, last_metric
 from bayes_sloth.pytree import argument
 from bayes_sloth.running import Run
+from bayes_sloth.snapshots import frozen, thawed
 from bayes_sloth.space import Space
 from bayes_sloth.stretching import (
     DIRECTIONS,
     POSITIONS,
+    ROUNDS,
     Stretch,
     bent,
-    scaled,
     stiffest,
-    unstretched,
     widened,
 )
-from bayes_sloth.transitions import BLOCK, ChainState, Program, advanced, begun, stretched
+from bayes_sloth.transitions import BLOCK, ChainState, Program, Taken, advanced, begun, stretched
 
 ANCHORS = ("exam 2", "exam 0")
 SPEC = bs.ModelSpec(skills=2, link="logistic", likelihood="normal", interaction=False, deviation=False)
 WARMUP = 83  # its turn is after 75 draws
 MANY_ROUNDS = 200
+PROGRAM = Program(SPEC, "hmc", WARMUP, stretches=True)
 NEAR = 0.3  # of the draws' spread, so that some directions are widened by it, some by their curvature
 
 
@@ -48,35 +50,24 @@ def random(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def a_stretch() -> Stretch:
-    """Return one of three directions among five parameters."""
-    return Stretch(jnp.asarray(random(3, 5)), jnp.asarray(random(3, 5, seed=1)))
-
-
-def as_matrix(stretch: Stretch, size: int = 5) -> np.ndarray:
+def as_matrix(stretch: Stretch) -> np.ndarray:
     """Return what the map does to each unit vector, in columns."""
-    return np.asarray(jax.vmap(stretch)(jnp.eye(size))).T
+    return np.asarray(jax.vmap(stretch)(jnp.eye(stretch.onto.shape[1]))).T
 
 
 def test_a_stretch_is_the_identity_and_a_product() -> None:
-    stretch = a_stretch()
-    wanted = np.eye(5) + np.asarray(stretch.onto).T @ np.asarray(stretch.across)
+    onto, across, by = random(3, 5), random(3, 5, seed=1), np.array([3.0, 1.0, 0.2])
+    stretch = Stretch(*map(jnp.asarray, (onto, across, by)))
+    wanted = np.eye(5) + onto.T * (by - 1) @ across
     np.testing.assert_allclose(as_matrix(stretch), wanted, rtol=1e-12)
     np.testing.assert_allclose(np.asarray(jax.vmap(stretch.transposed)(jnp.eye(5))), wanted, rtol=1e-12)
 
 
-def test_no_stretch_changes_nothing_and_has_room_for_all_directions() -> None:
-    stretch = unstretched(40)
-    assert stretch.onto.shape == stretch.across.shape == (DIRECTIONS, 40)
-    np.testing.assert_array_equal(as_matrix(stretch, 40), np.eye(40))
-    assert unstretched(3).onto.shape == (3, 3)
-
-
 def test_scaled_directions_are_as_long_as_asked_and_the_rest_as_before() -> None:
     rows = jnp.asarray(np.linalg.qr(random(5, 5))[0])
-    map_ = as_matrix(scaled(rows[:2], rows[:2], jnp.array([3.0, 0.5])))
+    map_ = as_matrix(Stretch(rows[:2], rows[:2], jnp.array([3.0, 0.5])))
     np.testing.assert_allclose(map_ @ rows.T, rows.T * jnp.array([3, 0.5, 1, 1, 1]), atol=1e-12)
-    back = as_matrix(scaled(rows[:2], rows[:2], jnp.array([1 / 3, 2.0])))
+    back = as_matrix(Stretch(rows[:2], rows[:2], jnp.array([1 / 3, 2.0])))
     np.testing.assert_allclose(back @ map_, np.eye(5), atol=1e-12)
 
 
@@ -103,6 +94,15 @@ def test_the_stiffest_directions_are_those_of_the_largest_eigenvalues() -> None:
 def test_no_round_finds_no_direction() -> None:
     rows, curvatures = stiffest(lambda v: 1e6 * v, 40, 0)
     assert not curvatures.any() and not rows.any()
+
+
+def test_slopes_that_are_not_finite_find_no_direction() -> None:
+    """Or a chain that was somewhere would be nowhere for good."""
+    matrix = jnp.diag(jnp.arange(1.0, 41.0)).at[3, 3].set(jnp.nan)
+    rows, curvatures = stiffest(lambda v: matrix @ v, 40, 4)
+    assert not curvatures.any() and not rows.any()
+    wider, gain = widened(curvatures, jnp.zeros(DIRECTIONS))
+    assert (wider == 1).all() and gain == 1
 
 
 def test_curvature_by_differences_is_that_of_second_derivatives() -> None:
@@ -132,7 +132,7 @@ def turned() -> Turned:
     """Warm a chain up to its turn."""
     with compiled_quickly():
         design = argument(design_of(small_table(), ANCHORS))
-        space, program = Space(design, SPEC), Program(SPEC, "hmc", WARMUP, stretches=True)
+        space, program = Space(design, SPEC), PROGRAM
         state = begun(design, program, 0.1 * jnp.asarray(random(space.size)), jax.random.key(0))
         for count in 3 * [BLOCK]:
             state, taken = advanced(design, program, state, count, 1)
@@ -143,7 +143,7 @@ def turned() -> Turned:
 
 
 def blocked(state: ChainState) -> Blocked:
-    return Blocked(turned().space, state.stretch)
+    return state.blocked(turned().space)
 
 
 def test_a_chain_stays_where_it_is() -> None:
@@ -206,24 +206,57 @@ def test_the_search_for_a_step_begins_at_a_longer_one() -> None:
     assert before.ss_state[3] == 0  # it has just begun again
 
 
+def test_a_stretched_state_keeps_its_types_and_comes_back_from_a_file() -> None:
+    """Or its next draws would be another program, and a checkpoint another chain."""
+    before, after = turned().before, turned().after
+    types = [jax.eval_shape(lambda state: state, one) for one in (before, after)]
+    assert jax.tree.structure(types[0]) == jax.tree.structure(types[1])
+    for old, new in zip(*map(jax.tree.leaves, types), strict=True):
+        assert (old.shape, old.dtype, old.weak_type) == (new.shape, new.dtype, new.weak_type)
+    again = thawed(frozen(after), types[0])
+    for old, new in zip(frozen(after), frozen(again), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_batch_is_stretched_as_its_chains_are() -> None:
+    """Two chains of an accelerator: one state twice, of other draws."""
+    spread = turned().draws
+    draws = jnp.stack([spread, spread.mean(0) + 0.5 * (spread - spread.mean(0))])
+    space, before = turned().space, turned().before
+    both = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), before)
+    taken = Taken(draws, *5 * [jnp.zeros((2, BLOCK))])
+    run = Run(space.design, PROGRAM, 30, Checkpoint(), Event())
+    with compiled_quickly():
+        found = running._stretched(run, Batch(0, 2, both), both, taken, BLOCK)
+        for place in range(2):
+            alone = stretched(space.design, PROGRAM, before, draws[place], 4)
+            np.testing.assert_allclose(found.by[place], alone.by, rtol=1e-6)
+            for name, value in alone.inner.z.items():
+                np.testing.assert_allclose(found.inner.z[name][place], value, atol=1e-6)
+    assert np.abs(found.by[0] - found.by[1]).max() > 0.01
+
+
 @pytest.mark.parametrize("warmup", [0, 1, 10, 19, 20, 30, 50, 60, 149, 150, 333, 500, 1000])
-def test_a_block_of_the_warm_up_ends_at_the_turn(warmup: int) -> None:
+def test_a_block_of_the_warm_up_ends_where_chains_are_stretched(warmup: int) -> None:
     design: Any = None
     run = Run(design, Program(PLAIN, "hmc", warmup, stretches=True), 30, Checkpoint(), Event())
     plain = Run(design, Program(PLAIN, "hmc", warmup), 30, Checkpoint(), Event())
-    assert plain.turn == 0
+    assert plain.stretched_after == 0
     counts = [count for count, _ in run.blocks[: run.warm]]
     assert sum(counts) == warmup and all(0 < count <= BLOCK for count in counts)
-    assert sum(counts[: run.turn]) == turn(warmup)
-    assert (run.turn > 0) == (warmup >= 20)
-    assert run.turn == 0 or counts[run.turn - 1] == min(BLOCK, turn(warmup))
+    after = run.stretched_after
+    assert sum(counts[:after]) == last_metric(warmup)
+    assert (after > 0) == (warmup >= 20)
+    assert after == 0 or counts[after - 1] == min(BLOCK, last_metric(warmup))
 
 
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
 def test_chains_that_are_stretched_go_on_as_if_never_stopped(
-    stop_after: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stop_after: int, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped before the turn, at it, and after it."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
     walk.instead(monkeypatch)
     straight = walk.run(Checkpoint())
     monkeypatch.setattr(type(walk), "STRETCHES", True)
@@ -235,15 +268,21 @@ def test_chains_that_are_stretched_go_on_as_if_never_stopped(
         np.testing.assert_array_equal(found, column)
 
 
-def test_only_chains_of_many_parameters_are_stretched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And an accelerator stretches a batch as threads do its chains, up to rounding."""
-    plain = sampled(draws=10)
-    monkeypatch.setattr(sampling, "MANY", 0)
-    wanted = sampled(draws=10)
-    before, after = (np.mean(chains.statistics["n_steps"]) for chains in (plain, wanted))
-    assert np.abs(wanted.vectors[0] - plain.vectors[0]).max() > 0.01
-    assert after < 4 * before
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+@pytest.mark.parametrize(("many", "times"), [(0, 2), (10**6, 0)])
+def test_chains_of_many_parameters_are_stretched_once_each(
+    many: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And go on from there: two programs of draws are not compiled, and draws move."""
+    rounds = []
+
+    def watched(*arguments: Any, **named: Any) -> ChainState:
+        rounds.append(named["rounds"])
+        return stretched(*arguments, **named)
+
+    monkeypatch.setattr(running, "stretched", watched)
+    monkeypatch.setattr(sampling, "MANY", many)
+    before = advanced._cache_size()
     found = sampled(draws=10)
-    assert np.isfinite(np.stack(found.vectors)).all()
-    assert found.statistics["n_steps"].shape == (2, 10)
+    assert rounds.count(ROUNDS) == times and len(rounds) == times + (times > 0)
+    assert advanced._cache_size() <= before + 1
+    assert all((np.ptp(chain, axis=0) > 0).all() for chain in found.vectors)
