@@ -83,7 +83,7 @@ def test_the_right_model_holds_the_truth() -> None:
     assert kept > 0.8 * TABLES and stats.binomtest(inside, kept, 0.9).pvalue > FALSE_ALARM
 
 
-# One wrong model here; `benchmarks/calibration.py` has them all on larger tables.
+# One wrong model is not slow; `benchmarks/calibration.py` has them all on larger tables.
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "quantity"),
