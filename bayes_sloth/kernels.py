@@ -29,8 +29,8 @@ SMALLEST: Final = 0.7
 # While no metric is known steps are short and long trajectories are lost labour; then those of a large table
 # must be long, or the metric is that of chains on their way.
 MOST_STEPS: Final = (64, 256, 512)
-# Then half as many do where the metric is mended afterwards: 1,000 models by 60 benchmarks take 115 steps a
-# kept draw after a warm-up of these, 128 after one of twice as many.
+# Then half as many do where the metric is mended afterwards: kept draws of 1,000 models by 60 benchmarks took
+# no more steps for it.
 MENDED_SHARE: Final = 0.5
 # The first stage ends with NumPyro's second estimate of a metric, from 50 draws; sooner in short warm-ups.
 EARLY: Final = 150
