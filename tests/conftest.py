@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import itertools
 import os
@@ -37,6 +38,7 @@ if "BAYES_SLOTH_TEST_PROGRAMS" not in os.environ:
     PROGRAMS = tempfile.TemporaryDirectory(prefix="bayes_sloth_programs_")
     os.environ["BAYES_SLOTH_TEST_PROGRAMS"] = PROGRAMS.name
 jax.config.update("jax_enable_x64", True)
+gc.set_threshold(100_000, 50, 50)  # tracing makes many objects that stay: looking for others took a twentieth
 SHAPE_CHECKED = numerics()
 install_import_hook(SHAPE_CHECKED, "beartype.beartype")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
-from typing import Final
+from functools import cache, wraps
+from pathlib import Path
+from typing import Final, TypeVar
 
 import jax
 import numpy as np
@@ -18,6 +20,9 @@ from jax.experimental.compilation_cache import compilation_cache
 
 import bayes_sloth as bs
 from bayes_sloth.errors import FitStatus
+from bayes_sloth.files import whole_file
+
+Made = TypeVar("Made")
 
 FAMILIES: Final = ("llama-2", "llama-3", "mistral", "mixtral", "yi", "falcon")
 BENCHMARKS: Final = ("MMLU", "ARC", "GSM8K")
@@ -43,6 +48,22 @@ def compiled_quickly() -> Iterator[None]:
         jax.config.update("jax_disable_most_optimizations", before)
 
 
+def made_once(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Make it once in a run: the first process to have it keeps it for the others."""
+
+    @cache
+    @wraps(make)
+    def found(*arguments: object) -> Made:
+        kept = Path(os.environ["BAYES_SLOTH_TEST_PROGRAMS"]) / f"{make.__name__}{arguments}.pickle"
+        if not kept.exists():
+            with whole_file(kept) as file:
+                file.write_bytes(pickle.dumps(make(*arguments)))
+        made: Made = pickle.loads(kept.read_bytes())
+        return made
+
+    return found
+
+
 @cache
 def table() -> bs.Scores:
     """Read 25 real models of 6 families: some of unknown tokens or size, mixtures, a parent, holes."""
@@ -59,19 +80,19 @@ def table() -> bs.Scores:
         return bs.read_scores(frame)
 
 
-@cache
+@made_once
 def map_fit(seed: int = 0) -> bs.Posterior:
     with compiled_quickly():
         return bs.fit(table(), SPEC, method="map", seed=seed, progress=False)
 
 
-@cache
+@made_once
 def laplace_fit() -> bs.Posterior:
     with compiled_quickly():
         return bs.fit(table(), SPEC, method="laplace", seed=0, chains=CHAINS, draws=DRAWS, progress=False)
 
 
-@cache
+@made_once
 def warned_fit(method: str = "hmc") -> tuple[bs.Posterior, tuple[str, ...]]:
     """Sample for real but not for long; return the warnings it gave too."""
     with warnings.catch_warnings(record=True) as seen, compiled_quickly():
@@ -140,7 +161,7 @@ def asked() -> pd.DataFrame:
     return pd.DataFrame(list(ASKED))
 
 
-@cache
+@made_once
 def forecast(seed: int = 0) -> bs.Prediction:
     """Return what the mode says of all models asked about."""
     with compiled_quickly():

@@ -168,10 +168,11 @@ def test_lower_ends_have_a_unit_of_the_size_of_what_many_scores_leave_unknown() 
     with compiled_quickly():
         made = bs.simulate(bs.ModelSpec(skills=1), families=400, models_per_family=2, benchmarks=4, seed=0)
         space = Space(made.design, made.spec)
+        blocks = Blocked(space)
         drawn = draws(made.design, made.spec, jax.random.key(0)[None])
         sites = {site: drawn[site][0] for site in space.named(jnp.zeros(space.size))}
-        truth = space.flat(unconstrain_fn(space.model, (), {}, sites))
-        unit = Blocked(space).flat(jax.tree.map(jnp.ones_like, Blocked(space).blocks(truth)))
+        truth = jax.jit(lambda at: space.flat(unconstrain_fn(space.model, (), {}, at)))(sites)
+        unit = jax.jit(lambda at: blocks.flat(jax.tree.map(jnp.ones_like, blocks.blocks(at))))(truth)
         lower = np.flatnonzero(unit < 1)
         moves = STEP * np.eye(space.size)[lower]
         points = truth + np.concatenate([0 * moves[:1], moves, -moves])

@@ -52,7 +52,7 @@ def test_without_bends_it_is_the_logistic_curve() -> None:
 
 @pytest.mark.parametrize("bend", BENDS)
 def test_it_rises_without_kinks_and_keeps_value_and_slope_at_the_pivot(bend: np.ndarray) -> None:
-    slope = jax.vmap(jax.grad(lambda x: share(x[None], bend)[0]))
+    slope = jax.jit(jax.vmap(jax.grad(lambda x: share(x[None], bend)[0])))
     x = jnp.linspace(-8, 8, 801)
     assert (slope(x) > 0).all() and (share(x, bend) < REACH).all()
     at = jnp.array([place + PIVOT for place in PLACES])
