@@ -159,6 +159,7 @@ with compiled_quickly():
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system cannot kill so")
 def test_a_fit_killed_while_it_writes_ends_with_the_same_draws(tmp_path: Path) -> None:
     folder = tmp_path / "run"

@@ -75,7 +75,9 @@ POINT_LAWS = (
 # Without the network, which has no scale on which effects of families add.
 ADDING = (*POINT_LAWS[:-1], replace(POINT_LAWS[-1], link="logistic"))
 SAMPLED = (CapabilityLaw(CHAINS), HierarchicalFlopsLaw(CHAINS))
-named = pytest.mark.parametrize("law", SAMPLED, ids=lambda law: law.name)
+# The first of them compiles for as long as the second, by the same lines.
+SAMPLED_PARAMS = [pytest.param(SAMPLED[0], marks=pytest.mark.long), SAMPLED[1]]
+named = pytest.mark.parametrize("law", SAMPLED_PARAMS, ids=lambda law: law.name)
 dressed = pytest.mark.parametrize("law", POINT_LAWS, ids=lambda law: law.name)
 
 
@@ -176,6 +178,7 @@ def most_misses(count: int, false_alarm: float = 1e-3) -> int:
     return int(stats.binom.isf(false_alarm, count, 0.1))
 
 
+@pytest.mark.long
 def test_a_simulated_capability_is_recovered() -> None:
     """Benchmarks at once and models one by one, which they tie loosely, each with false alarm 1e-3."""
     truth, found = by_capability().values, fitted(SAMPLED[0]).parameters
@@ -229,6 +232,7 @@ def test_forecasts_of_hidden_models_hold_their_truth(law: Any) -> None:
         assert (((lower <= truth) & (truth <= upper)).mean() >= 0.45) == right
 
 
+@pytest.mark.long
 def test_curves_in_compute_forecast_larger_siblings_and_a_capability_does_not() -> None:
     truth = by_compute()
     errors = {}
@@ -281,6 +285,7 @@ def test_a_forecast_has_its_folds_models_and_says_how_it_went(law: Any) -> None:
         assert set(found.notes) == {"r_hat", "ess_bulk", "divergences", "steps"}
 
 
+@pytest.mark.long
 def test_models_without_compute_are_not_forecast_by_a_law_of_compute() -> None:
     known = facts()
     known.loc[7, "tokens_t"] = np.nan
@@ -326,6 +331,7 @@ def test_the_less_is_known_the_wider_the_forecast(law: Any) -> None:
     assert found["known_family"].values.tolist() == [True, True, False]
 
 
+@pytest.mark.long
 def test_a_capability_knows_no_size() -> None:
     models = asked().assign(params_b=[1.0, np.nan, 500.0], tokens_t=np.nan)
     with compiled_quickly():
@@ -423,7 +429,7 @@ def test_a_wrong_probability_is_named(prob: float) -> None:
         ComponentsLaw(1).fit(by_compute().scores).predict(asked(), probs=[0.5, prob])
 
 
-@pytest.mark.parametrize("law", [POINT_LAWS[0], *SAMPLED], ids=lambda law: law.name)
+@pytest.mark.parametrize("law", [POINT_LAWS[0], *SAMPLED_PARAMS], ids=lambda law: law.name)
 def test_a_prediction_is_labelled_and_its_intervals_nest(law: Any) -> None:
     found = fitted(law) if law in SAMPLED else law.fit(by_compute().scores)
     with compiled_quickly():
@@ -442,6 +448,7 @@ def test_a_prediction_is_labelled_and_its_intervals_nest(law: Any) -> None:
     xr.testing.assert_identical(data.drop_vars("score"), whole)
 
 
+@pytest.mark.long
 def test_our_own_law_forecasts_as_fit_and_predict_do() -> None:
     with compiled_quickly():
         fit = SlothLaw(SPEC, "map").fit(packaged())
@@ -474,6 +481,7 @@ def test_chains_of_our_own_law_start_at_firm_modes_and_modes_are_of_the_law_itse
     assert firmer == firm(scores.observed, SPEC).priors and firmer.lower_sd < asked.lower_sd / 2
 
 
+@pytest.mark.long
 def test_random_effects_are_our_law_without_departures_on_beta_scores() -> None:
     law = RandomEffectsLaw(skills=1, method="map")
     plain = bs.ModelSpec(skills=1)

@@ -457,6 +457,7 @@ def test_skills_of_a_fit_move_with_what_the_samples_taught() -> None:
     assert after == pytest.approx(moved(same, own, own + 0.5, every)) and after.mean() > same.mean()
 
 
+@pytest.mark.long
 def test_a_tiny_fit_runs_and_says_that_it_is_tiny() -> None:
     simulation = bs.passk.simulate(models=3, items=6, n=50, seed=0)
     with pytest.warns(bs.FitWarning, match="too few to tell"), fits.compiled_quickly():

@@ -146,6 +146,7 @@ def blocked(state: ChainState) -> Blocked:
     return state.blocked(turned().space)
 
 
+@pytest.mark.long
 def test_a_chain_stays_where_it_is() -> None:
     """Place and density; its slope is that of the new coordinates."""
     before, after = turned().before, turned().after
@@ -183,6 +184,7 @@ def curvatures(state: ChainState) -> np.ndarray:
     return np.linalg.eigvalsh(to_flat.T @ second_derivatives() @ to_flat)[::-1]
 
 
+@pytest.mark.long
 def test_stiff_directions_become_as_wide_as_draws_and_the_others_stay() -> None:
     """By all second derivatives, which the search never has."""
     before = curvatures(turned().before)
@@ -198,6 +200,7 @@ def test_stiff_directions_become_as_wide_as_draws_and_the_others_stay() -> None:
     assert max(wanted) < before[0] / 3
 
 
+@pytest.mark.long
 def test_the_search_for_a_step_begins_at_a_longer_one() -> None:
     before, after = turned().before.inner.adapt_state, turned().after.inner.adapt_state
     gain = after.step_size / before.step_size
@@ -206,6 +209,7 @@ def test_the_search_for_a_step_begins_at_a_longer_one() -> None:
     assert before.ss_state[3] == 0  # it has just begun again
 
 
+@pytest.mark.long
 def test_a_stretched_state_keeps_its_types_and_comes_back_from_a_file() -> None:
     """Or its next draws would be another program, and a checkpoint another chain."""
     before, after = turned().before, turned().after
@@ -218,6 +222,7 @@ def test_a_stretched_state_keeps_its_types_and_comes_back_from_a_file() -> None:
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.long
 def test_a_batch_is_stretched_as_its_chains_are() -> None:
     """Two chains of an accelerator: one state twice, of other draws."""
     spread = turned().draws
