@@ -169,6 +169,7 @@ def run_chains(
         compile_once(run, batches)
     give_back_memory()
     watch(run, batches, progress)
+    give_back_memory()  # what chains were moved in, before draws are turned into what is reported
     least = min(batch.drawn for batch in batches)
     if not least:
         raise KeyboardInterrupt(_nothing_kept(checkpoint))
