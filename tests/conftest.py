@@ -34,11 +34,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # no test opens a window
 CACHE = tempfile.TemporaryDirectory(prefix="bayes_sloth_tests_")
 os.environ["BAYES_SLOTH_CACHE_DIR"] = CACHE.name  # no test reads or fills the user's cache of fits
 if "BAYES_SLOTH_TEST_PROGRAMS" not in os.environ:
-    # Made by the first process of a run and found by its workers: what one compiled the others need not.
+    # Made by the first process of a run and found by its workers: what one compiled, or fitted for all tests,
+    # the others need not.
     PROGRAMS = tempfile.TemporaryDirectory(prefix="bayes_sloth_programs_")
     os.environ["BAYES_SLOTH_TEST_PROGRAMS"] = PROGRAMS.name
 jax.config.update("jax_enable_x64", True)
-gc.set_threshold(100_000, 50, 50)  # tracing makes many objects that stay: looking for others took a twentieth
+# Tracing makes many objects that live on; looking among them for garbage took a twentieth of a run.
+gc.set_threshold(100_000, 50, 50)
 SHAPE_CHECKED = numerics()
 install_import_hook(SHAPE_CHECKED, "beartype.beartype")
 
@@ -46,9 +48,14 @@ install_import_hook(SHAPE_CHECKED, "beartype.beartype")
 @pytest.fixture(scope="module", autouse=True)
 def compiled_with_little_effort(request: pytest.FixtureRequest) -> Iterator[None]:
     """Compile without most optimisations, but where a module says `RUNS_LONG`: there running takes longer."""
-    jax.config.update("jax_disable_most_optimizations", not getattr(request.module, "RUNS_LONG", False))
+    runs_long = getattr(request.module, "RUNS_LONG", False)
+    if runs_long:
+        jax.clear_caches()  # type: ignore[no-untyped-call]
+    jax.config.update("jax_disable_most_optimizations", not runs_long)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+    if runs_long:  # or the next modules' numbers would differ in their last digits from another process's
+        jax.clear_caches()  # type: ignore[no-untyped-call]
 
 
 MODULES = itertools.count(1)
@@ -60,3 +67,4 @@ def little_kept_in_memory() -> Iterator[None]:
     yield
     if next(MODULES) % 6 == 0:  # seldom, for what two neighbours share is traced anew after it
         jax.clear_caches()  # type: ignore[no-untyped-call]
+        gc.collect()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, wraps
+from inspect import signature
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -49,19 +50,30 @@ def compiled_quickly() -> Iterator[None]:
 
 
 def made_once(make: Callable[..., Made]) -> Callable[..., Made]:
-    """Make it once in a run: the first process to have it keeps it for the others."""
+    """Make it, unless this process has it, or another one of the same run has left it in a file."""
 
     @cache
-    @wraps(make)
     def found(*arguments: object) -> Made:
-        kept = Path(os.environ["BAYES_SLOTH_TEST_PROGRAMS"]) / f"{make.__name__}{arguments}.pickle"
-        if not kept.exists():
-            with whole_file(kept) as file:
-                file.write_bytes(pickle.dumps(make(*arguments)))
-        made: Made = pickle.loads(kept.read_bytes())
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+        if run is None:
+            return make(*arguments)
+        name = "-".join([run, make.__name__, *map(str, arguments)])
+        file = Path(os.environ["BAYES_SLOTH_TEST_PROGRAMS"]) / f"{name}.pickle"
+        if file.exists():
+            kept: Made = pickle.loads(file.read_bytes())
+            return kept
+        made = make(*arguments)
+        with whole_file(file) as part:
+            part.write_bytes(pickle.dumps(made, protocol=5))  # the first in which what is read-only stays so
         return made
 
-    return found
+    @wraps(make)
+    def asked(*arguments: object, **named: object) -> Made:
+        bound = signature(make).bind(*arguments, **named)
+        bound.apply_defaults()
+        return found(*bound.arguments.values())
+
+    return asked
 
 
 @cache

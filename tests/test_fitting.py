@@ -158,7 +158,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_seed_others() -> None:
         again = bs.fit(table(), SPEC, method="map", seed=0, progress=False)
     xr.testing.assert_identical(again.data["posterior"].dataset, map_fit().data["posterior"].dataset)
     assert again.spec == map_fit().spec
-    other = map_fit(1)
+    other = map_fit(seed=1)
     assert not other.data["posterior"].dataset.equals(again.data["posterior"].dataset)
     assert other.report.seed == 1
 

@@ -75,7 +75,7 @@ POINT_LAWS = (
 # Without the network, which has no scale on which effects of families add.
 ADDING = (*POINT_LAWS[:-1], replace(POINT_LAWS[-1], link="logistic"))
 SAMPLED = (CapabilityLaw(CHAINS), HierarchicalFlopsLaw(CHAINS))
-# The first of them compiles for as long as the second, by the same lines.
+# Both have the same verbs; only long tests look at the first one's numbers.
 SAMPLED_PARAMS = [pytest.param(SAMPLED[0], marks=pytest.mark.long), SAMPLED[1]]
 named = pytest.mark.parametrize("law", SAMPLED_PARAMS, ids=lambda law: law.name)
 dressed = pytest.mark.parametrize("law", POINT_LAWS, ids=lambda law: law.name)
@@ -285,15 +285,13 @@ def test_a_forecast_has_its_folds_models_and_says_how_it_went(law: Any) -> None:
         assert set(found.notes) == {"r_hat", "ess_bulk", "divergences", "steps"}
 
 
-@pytest.mark.long
-def test_models_without_compute_are_not_forecast_by_a_law_of_compute() -> None:
+@named
+def test_models_without_compute_are_not_forecast_by_a_law_of_compute(law: Any) -> None:
     known = facts()
     known.loc[7, "tokens_t"] = np.nan
-    for law in SAMPLED:
-        truth = truth_of(law)
-        scores = as_scores(known, truth.scores.data["score"].values, FLOORS)
-        draws = forecasts(law, scores, FOLDS[2:])["one"].draws
-        assert np.isnan(draws).all() if law.needs_compute else np.isfinite(draws).all()
+    scores = as_scores(known, truth_of(law).scores.data["score"].values, FLOORS)
+    draws = forecasts(law, scores, FOLDS[2:])["one"].draws
+    assert np.isnan(draws).all() if law.needs_compute else np.isfinite(draws).all()
 
 
 def test_effects_have_their_prior_whichever_way_they_are_sampled() -> None:
@@ -481,13 +479,18 @@ def test_chains_of_our_own_law_start_at_firm_modes_and_modes_are_of_the_law_itse
     assert firmer == firm(scores.observed, SPEC).priors and firmer.lower_sd < asked.lower_sd / 2
 
 
-@pytest.mark.long
-def test_random_effects_are_our_law_without_departures_on_beta_scores() -> None:
+def test_random_effects_have_beta_scores_and_no_departures() -> None:
     law = RandomEffectsLaw(skills=1, method="map")
     plain = bs.ModelSpec(skills=1)
     changed = {name for name, value in law.law.spec.to_dict().items() if value != plain.to_dict()[name]}
     assert changed == {"link", "likelihood", "deviation"}
     assert (law.law.spec.link, law.law.spec.likelihood) == ("logistic", "beta") and not law.law.spec.deviation
+    assert RandomEffectsLaw().name != law.name == law.law.name
+
+
+@pytest.mark.long
+def test_random_effects_forecast_as_our_law_does() -> None:
+    law = RandomEffectsLaw(skills=1, method="map")
     hidden = np.isin(list("abcdef"), ["c", "f"])[:, None] & np.ones((1, 2), dtype=bool)
     fold = Fold("two", hidden, hidden & plain_table().observed)
     with compiled_quickly():
@@ -495,7 +498,6 @@ def test_random_effects_are_our_law_without_departures_on_beta_scores() -> None:
         same = forecasts(SlothLaw(law.law.spec, "map"), plain_table(), [fold])["two"].draws
     np.testing.assert_array_equal(found, same)
     assert (np.abs(np.median(found, axis=0)[1] - [0.74, 0.7]) < 0.25).all()  # the larger one of y
-    assert RandomEffectsLaw().name != law.name == law.law.name
 
 
 def test_every_law_is_found_by_name_and_none_loads_jax_before_it_is_used() -> None:

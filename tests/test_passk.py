@@ -466,6 +466,10 @@ def test_a_tiny_fit_runs_and_says_that_it_is_tiny() -> None:
         )
     assert fitted.report.status is FitStatus.NOT_TRUSTED and fitted.draws == 4
     assert fitted.flat("never_item")[:, simulation.counts.successes.sum(axis=0) > 0].max() == 0
+
+
+def test_a_model_without_skills_is_named() -> None:
+    simulation = bs.passk.simulate(models=3, items=6, n=50, seed=0)
     with pytest.raises(bs.InputError, match="unknown model 'model 2'"):
         bs.passk.fit(simulation.table, simulation.skills[:1], seed=0)
 

@@ -262,7 +262,6 @@ def by_fit() -> xr.Dataset:
         return bs.predict(fit, scores.select(models=["c"]).metadata, seed=0).data.isel(chain=0, model=0)
 
 
-@pytest.mark.long
 def test_the_mode_of_a_fold_forecasts_as_fit_and_predict_do() -> None:
     """Medians agree: departures that predict adds are symmetric in the skill, and links are monotone."""
     one = FOLDS[0]
@@ -278,7 +277,6 @@ def test_the_mode_of_a_fold_forecasts_as_fit_and_predict_do() -> None:
     assert ours == pytest.approx(float(theirs.median()), abs=5 * error)
 
 
-@pytest.mark.long
 def test_the_expected_score_of_a_fold_at_its_mode_is_that_of_fit_and_predict() -> None:
     designs, vectors, _ = modes()
     ((places, together),) = _batches(list(designs))

@@ -173,7 +173,7 @@ def test_scores_scatter_as_the_law_says(made: Simulation, many: dict[str, np.nda
 def test_other_laws_draw_valid_scores(likelihood: str) -> None:
     spec = bs.ModelSpec(skills=1, likelihood=likelihood, link="logistic", deviation=False, interaction=False)
     sizes = {"families": 4, "models_per_family": 2, "benchmarks": 3}
-    made, other = (bs.simulate(spec, **sizes, seed=seed) for seed in (4, 5))  # one program draws both
+    made, other = (bs.simulate(spec, **sizes, seed=seed) for seed in (4, 5))  # of equal shape: one program
     assert other.scores.digest != made.scores.digest
     assert not np.allclose(other.truth["slope"], made.truth["slope"])
     score = made.scores.data["score"].values
