@@ -169,7 +169,7 @@ def run_chains(
         compile_once(run, batches)
     give_back_memory()
     watch(run, batches, progress)
-    give_back_memory()  # what chains were moved in, before draws are turned into what is reported
+    give_back_memory()  # what chains worked in; draws are soon there twice, as vectors and by name
     least = min(batch.drawn for batch in batches)
     if not least:
         raise KeyboardInterrupt(_nothing_kept(checkpoint))
