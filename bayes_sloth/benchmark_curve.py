@@ -57,6 +57,28 @@ def scores_of(
         Shares of the range above the floor; shares of items solved.
     """
     eta = curve.predictor(skill, benchmark.loading, benchmark.intercept, specific)
+    return shares_of(eta, benchmark, pivot, link)
+
+
+def shares_of(eta: Values, benchmark: BenchmarkCurve, pivot: Values, link: str) -> tuple[Values, Values]:
+    """Return the share of the range reached and the expected score at linear predictors.
+
+    Parameters
+    ----------
+    eta : array, dims (model, benchmark)
+        In logits.
+    benchmark : BenchmarkCurve
+        One draw of the benchmarks' parameters.
+    pivot : array, dims (benchmark)
+        Logit of the share that the curve is told at.
+    link : str
+        Name of the link.
+
+    Returns
+    -------
+    share, expected : array, dims (model, benchmark)
+        Shares of the range above the floor; shares of items solved.
+    """
     shape = benchmark.asymmetry if benchmark.bend is None else benchmark.bend
     share = curve.share_reached(eta, pivot, benchmark.reach, shape, link=link)
     return share, curve.expected_score(share, benchmark.lower)

@@ -10,11 +10,11 @@ from numpyro import deterministic, sample
 from numpyro.distributions import Beta, LogNormal, Normal
 
 from bayes_sloth import curve
-from bayes_sloth.benchmark_curve import BenchmarkCurve, scores_of
+from bayes_sloth.benchmark_curve import BenchmarkCurve
 from bayes_sloth.design import Covariate, Design
 from bayes_sloth.effects import FamilyEffects, handed_on, unit_lower
+from bayes_sloth.likelihood import MANY_CELLS, Cells, Form, Shared, TableScores, law_of_cells
 from bayes_sloth.links import KNOTS
-from bayes_sloth.observation import score_law
 from bayes_sloth.spec import ModelSpec, Priors
 
 Values = Any
@@ -48,14 +48,11 @@ def sloth(design: Design, spec: ModelSpec) -> None:
     there = _family_average(design, curve.growth(slope, x) + tuned + deviation)
     level = _family_level(design, priors, skill_mean, there)
     skill = curve.skills(level[design.family], slope, x, tuned, deviation)
-    found = scores_of(
-        deterministic("model_skill", skill),
-        _specific(design, spec)[design.lines.model],
-        _benchmark_curve(design, spec),
-        jnp.asarray(design.pivot),
-        spec.link,
-    )
-    _observe(design, spec, *found)
+    skill = deterministic("model_skill", skill)
+    specific = _specific(design, spec)[design.lines.model]
+    of_benchmarks = _benchmark_curve(design, spec)
+    eta = curve.predictor(skill, of_benchmarks.loading, of_benchmarks.intercept, specific)
+    _observe(design, spec, of_benchmarks, eta)
 
 
 def _filled(covariate: Covariate, name: str, shift: Values) -> Values:
@@ -214,15 +211,22 @@ def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     return BenchmarkCurve(loading, intercept, deterministic("reach", reach), asymmetry, lower, bend)
 
 
-def _observe(design: Design, spec: ModelSpec, share: Values, expected: Values) -> None:
+def _observe(design: Design, spec: ModelSpec, of_benchmarks: BenchmarkCurve, eta: Values) -> None:
     p, benchmarks = spec.priors, design.floor.size
     misfit = sample("misfit", _log_normal(p.misfit_mean, p.misfit_sd, benchmarks))
     tail: Values = jnp.ones(())
     if spec.likelihood == "student_t":
         tail = sample("tail", LogNormal(p.tail_mean, p.tail_sd))
-    law = score_law(spec.likelihood, share, expected, misfit, jnp.asarray(design.items), tail)
-    with numpyro.handlers.mask(mask=jnp.asarray(design.observed)):
-        sample("score", law, obs=jnp.asarray(design.score))
+    score, items, observed, pivot = map(
+        jnp.asarray, (design.score, design.items, design.observed, design.pivot)
+    )
+    told = Form(spec.link, spec.likelihood), Shared(of_benchmarks, misfit, tail), eta
+    cells = Cells(score, items, observed, pivot)
+    if eta.size >= MANY_CELLS:
+        sample("score", TableScores(*told, cells), obs=score)
+        return
+    with numpyro.handlers.mask(mask=observed):
+        sample("score", law_of_cells(*told, cells), obs=score)
 
 
 def _log_normal(mean: float, sd: float, size: int) -> Any:

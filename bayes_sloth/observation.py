@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -25,6 +26,8 @@ MANY_ITEMS: Final = 100_000.0
 # A beta density is nothing or unbounded at 0 and 1, where real scores lie: its range ends this far outside
 # them, half an item of a test of 250, so that every score is inside.
 MARGIN: Final = 0.002
+# Numbers multiplied before one logarithm is taken of them all: eight of 1e-38 are still a number.
+TOGETHER: Final = 8
 # At a concentration of 1 or less a beta has two peaks whatever its mean: no scatter of scores has.
 LEAST_CONCENTRATION: Final = 1.0
 
@@ -106,16 +109,57 @@ class StudentTScore(dist.Distribution):  # type: ignore[misc]
 
     def log_prob(self, value: Values) -> Values:
         """Return the log density of scores."""
-        freedom = self.freedom
-        constant = gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - 0.5 * jnp.log(freedom * jnp.pi)
-        squared = (value - self.mean_score) ** 2
-        spread = self.variance_score + squared * (1 / freedom)
+        freedom, constant, spread = self.freedom, self._constant, self._spread(value)
         return constant + 0.5 * freedom * jnp.log(self.variance_score) - 0.5 * (freedom + 1) * jnp.log(spread)
+
+    def total(self, value: Values, observed: Values) -> Values:
+        """Return the log density of all observed scores, dims (model, benchmark), with fewer logarithms."""
+        spread, count = self._spread(value), observed.astype(self.mean_score.dtype).sum(0)
+        logs = (sum_of_logs(jnp.where(observed, each, 1.0)) for each in (self.variance_score, spread))
+        weights = 0.5 * self.freedom, -0.5 * (self.freedom + 1)
+        return (self._constant * count + sum(map(operator.mul, weights, logs))).sum()
+
+    @property
+    def _constant(self) -> Values:
+        freedom = self.freedom
+        return gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - 0.5 * jnp.log(freedom * jnp.pi)
+
+    def _spread(self, value: Values) -> Values:
+        squared = (value - self.mean_score) ** 2
+        return self.variance_score + squared * (1 / self.freedom)
 
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Values:
         """Draw scores, censored to [0, 1]."""
         noise = jax.random.t(key, self.freedom, sample_shape + self.batch_shape)
         return jnp.clip(self.mean_score + noise * jnp.sqrt(self.variance_score), 0, 1)
+
+
+@jax.custom_jvp
+def sum_of_logs(values: Values) -> Values:
+    """Return sums of logs over models, for which few logs are taken.
+
+    Parameters
+    ----------
+    values : array, dims (model, benchmark)
+        Positive, 1e-38 to 1e38; models are a multiple of `TOGETHER`.
+
+    Returns
+    -------
+    array, dims (benchmark)
+        Natural logs.
+
+    Examples
+    --------
+    >>> sum_of_logs(jnp.full((16, 1), 4.0)) / jnp.log(2.0)
+    Array([32.], dtype=float64)
+    """
+    return jnp.log(values.reshape(-1, TOGETHER, values.shape[-1]).prod(1)).sum(0)
+
+
+@sum_of_logs.defjvp
+def _change_of_logs(values: tuple[Values], change: tuple[Values]) -> tuple[Values, Values]:
+    """Return the sum of logs, and its change: each number's in units of itself."""
+    return sum_of_logs(*values), (change[0] / values[0]).sum(0)
 
 
 class NormalScore(dist.Distribution):  # type: ignore[misc]

@@ -32,7 +32,7 @@ ORDER = (
     # a table as the model sees it
     *("pooling", "covariates", "deviations", "lines", "typical", "design", "identify"),
     # the model, and fits of it
-    *("observation", "effects", "benchmark_curve", "model", "pytree", "simulation", "space"),
+    *("observation", "effects", "benchmark_curve", "likelihood", "model", "pytree", "simulation", "space"),
     *("stretching", "kernels"),
     *(
         "modes",
@@ -97,6 +97,7 @@ MAY_LOAD_JAX = {
     "observation",
     "effects",
     "benchmark_curve",
+    "likelihood",
     "model",
     "pytree",
     "simulation",
