@@ -36,7 +36,7 @@ class Form(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """Parameters that all scores of a benchmark share.
+    """Parameters of benchmarks and of the noise; loadings and intercepts act through the predictors alone.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Shared(NamedTuple):
     misfit : array, dims (benchmark)
         Standard deviation of the misfit at mid-range, on the score.
     tail : array
-        Degrees of freedom above the least.
+        Degrees of freedom above the least, one number for all benchmarks.
     """
 
     curve: BenchmarkCurve
@@ -121,9 +121,14 @@ class TableScores(dist.Distribution):  # type: ignore[misc]
         """Return the log density of the observed ones among scores."""
         return log_density(self.form, self.shared, self.eta, self.cells._replace(score=value))
 
+    @property
+    def by_cell(self) -> dist.Distribution:
+        """The law of every score, of batch shape (model, benchmark)."""
+        return law_of_cells(self.form, self.shared, self.eta, self.cells)
+
     def sample(self, key: jax.Array, sample_shape: tuple[int, ...] = ()) -> Values:
         """Draw scores of all cells, as the law of each has them."""
-        return law_of_cells(self.form, self.shared, self.eta, self.cells).sample(key, sample_shape)
+        return self.by_cell.sample(key, sample_shape)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -131,7 +136,7 @@ def log_density(form: Form, shared: Shared, eta: Values, cells: Cells) -> Values
     r"""Return the log density of a table's observed scores, :math:`\sum_{ij} \log p(y_{ij} \mid \eta_{ij})`.
 
     Slopes of a part of the table are computed along with its density, while all of it is in the processor's
-    cache.
+    cache. They are slopes by parameters and predictors; the table is taken as given, whose slopes are 0.
 
     Parameters
     ----------
@@ -167,17 +172,17 @@ def log_density(form: Form, shared: Shared, eta: Values, cells: Cells) -> Values
 
 @log_density.defjvp
 def _with_slope(
-    form: Form, told: tuple[Shared, Values, Cells], change: tuple[Shared, Values, Cells]
+    form: Form, at: tuple[Shared, Values, Cells], change: tuple[Shared, Values, Cells]
 ) -> tuple[Values, Values]:
     """Return the log density and its change with the parameters; the table does not change."""
-    shared, eta, cells = told
+    shared, eta, cells = at
 
     def added(totals: Values, part: tuple[Values, Cells]) -> tuple[Values, Values]:
         found, (slopes, own) = jax.value_and_grad(partial(_of_part, form), argnums=(0, 1))(shared, *part)
         return jax.tree.map(operator.add, totals, (found, slopes)), own
 
-    none = jnp.zeros(()), jax.tree.map(jnp.zeros_like, shared)
-    (total, slopes), own = jax.lax.scan(added, none, _parts(eta, cells))
+    zero = jnp.zeros(()), jax.tree.map(jnp.zeros_like, shared)
+    (total, slopes), own = jax.lax.scan(added, zero, _parts(eta, cells))
     own = own.reshape(-1, eta.shape[1])[: len(eta)]
     each = jax.tree.map(jnp.vdot, (slopes, own), change[:2])
     return total, jax.tree.reduce(operator.add, each)
@@ -192,20 +197,20 @@ def _of_part(form: Form, shared: Shared, eta: Values, cells: Cells) -> Values:
 
 
 def _parts(eta: Values, cells: Cells) -> tuple[Values, Cells]:
-    """Return predictors and cells with a first dim more, that of the parts; models are added to fill them.
+    """Return predictors and cells cut into parts, dims (part, model, benchmark), pivots (part, benchmark).
 
-    A part has no more than about `PART` cells, all of them on an accelerator.
+    The last model is repeated, not observed, to fill the last part. An accelerator has one part.
     """
     models, benchmarks = eta.shape
     most = max(1, PART // benchmarks) if jax.default_backend() == "cpu" else models
-    size = -(-most // TOGETHER) * TOGETHER
+    count = -(-models // (-(-most // TOGETHER) * TOGETHER))
+    size = -(-models // (count * TOGETHER)) * TOGETHER
     missing = -models % size
 
     def laid(values: Values, mode: str) -> Values:
         whole = jnp.broadcast_to(values, (models, benchmarks))
         return jnp.pad(whole, ((0, missing), (0, 0)), mode=mode).reshape(-1, size, benchmarks)
 
-    # Those added have the last model's numbers, so that all are finite, and nothing of them is observed.
     return laid(eta, "edge"), Cells(
         laid(cells.score, "edge"),
         laid(cells.items, "edge"),

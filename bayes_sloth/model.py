@@ -1,4 +1,4 @@
-"""The hierarchical factor model in NumPyro; its mean comes from `curve`, its noise from `observation`."""
+"""The hierarchical factor model in NumPyro; its mean comes from `curve`, the rest from `likelihood`."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def sloth(design: Design, spec: ModelSpec) -> None:
     skill = curve.skills(level[design.family], slope, x, tuned, deviation)
     skill = deterministic("model_skill", skill)
     specific = _specific(design, spec)[design.lines.model]
-    of_benchmarks = _benchmark_curve(design, spec)
-    eta = curve.predictor(skill, of_benchmarks.loading, of_benchmarks.intercept, specific)
-    _observe(design, spec, of_benchmarks, eta)
+    curves = _benchmark_curve(design, spec)
+    eta = curve.predictor(skill, curves.loading, curves.intercept, specific)
+    _observe(design, spec, curves, eta)
 
 
 def _filled(covariate: Covariate, name: str, shift: Values) -> Values:
@@ -211,7 +211,7 @@ def _benchmark_curve(design: Design, spec: ModelSpec) -> BenchmarkCurve:
     return BenchmarkCurve(loading, intercept, deterministic("reach", reach), asymmetry, lower, bend)
 
 
-def _observe(design: Design, spec: ModelSpec, of_benchmarks: BenchmarkCurve, eta: Values) -> None:
+def _observe(design: Design, spec: ModelSpec, curves: BenchmarkCurve, eta: Values) -> None:
     p, benchmarks = spec.priors, design.floor.size
     misfit = sample("misfit", _log_normal(p.misfit_mean, p.misfit_sd, benchmarks))
     tail: Values = jnp.ones(())
@@ -220,13 +220,13 @@ def _observe(design: Design, spec: ModelSpec, of_benchmarks: BenchmarkCurve, eta
     score, items, observed, pivot = map(
         jnp.asarray, (design.score, design.items, design.observed, design.pivot)
     )
-    told = Form(spec.link, spec.likelihood), Shared(of_benchmarks, misfit, tail), eta
+    parameters = Form(spec.link, spec.likelihood), Shared(curves, misfit, tail), eta
     cells = Cells(score, items, observed, pivot)
     if eta.size >= MANY_CELLS:
-        sample("score", TableScores(*told, cells), obs=score)
+        sample("score", TableScores(*parameters, cells), obs=score)
         return
     with numpyro.handlers.mask(mask=observed):
-        sample("score", law_of_cells(*told, cells), obs=score)
+        sample("score", law_of_cells(*parameters, cells), obs=score)
 
 
 def _log_normal(mean: float, sd: float, size: int) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -26,7 +25,7 @@ MANY_ITEMS: Final = 100_000.0
 # A beta density is nothing or unbounded at 0 and 1, where real scores lie: its range ends this far outside
 # them, half an item of a test of 250, so that every score is inside.
 MARGIN: Final = 0.002
-# Numbers multiplied before one logarithm is taken of them all: eight of 1e-38 are still a number.
+# Numbers multiplied before one logarithm is taken of them all: in 64 bits eight of 1e-38 are still a number.
 TOGETHER: Final = 8
 # At a concentration of 1 or less a beta has two peaks whatever its mean: no scatter of scores has.
 LEAST_CONCENTRATION: Final = 1.0
@@ -113,11 +112,25 @@ class StudentTScore(dist.Distribution):  # type: ignore[misc]
         return constant + 0.5 * freedom * jnp.log(self.variance_score) - 0.5 * (freedom + 1) * jnp.log(spread)
 
     def total(self, value: Values, observed: Values) -> Values:
-        """Return the log density of all observed scores, dims (model, benchmark), with fewer logarithms."""
+        """Return the log density of all observed scores, for which fewer logarithms are taken.
+
+        Parameters
+        ----------
+        value : array, dims (model, benchmark)
+            Finite scores; models are a multiple of `TOGETHER`. The law has one number of degrees of freedom.
+        observed : array of bool, dims (model, benchmark)
+            Which of them count.
+
+        Returns
+        -------
+        array
+            Natural log.
+        """
         spread, count = self._spread(value), observed.astype(self.mean_score.dtype).sum(0)
-        logs = (sum_of_logs(jnp.where(observed, each, 1.0)) for each in (self.variance_score, spread))
-        weights = 0.5 * self.freedom, -0.5 * (self.freedom + 1)
-        return (self._constant * count + sum(map(operator.mul, weights, logs))).sum()
+        of_variance, of_spread = 0.5 * self.freedom, -0.5 * (self.freedom + 1)
+        logs = of_variance * sum_of_logs(jnp.where(observed, self.variance_score, 1.0))
+        logs = logs + of_spread * sum_of_logs(jnp.where(observed, spread, 1.0))
+        return (self._constant * count + logs).sum()
 
     @property
     def _constant(self) -> Values:
@@ -141,7 +154,7 @@ def sum_of_logs(values: Values) -> Values:
     Parameters
     ----------
     values : array, dims (model, benchmark)
-        Positive, 1e-38 to 1e38; models are a multiple of `TOGETHER`.
+        Positive, 1e-38 to 1e38, in 64 bits; models are a multiple of `TOGETHER`.
 
     Returns
     -------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpyro import handlers
+from numpyro.distributions import MaskedDistribution
 from oracles import small_table
 
 from bayes_sloth import likelihood, model
 from bayes_sloth.benchmark_curve import BenchmarkCurve
+from bayes_sloth.calibration.simulate import drawn_scores, drawn_sites, quantities
 from bayes_sloth.design import design_of
 from bayes_sloth.likelihood import Cells, Form, Shared, TableScores, law_of_cells, log_density
 from bayes_sloth.links import KNOTS, LINKS
@@ -165,3 +168,41 @@ def test_tables_are_drawn_alike_however_large(monkeypatch: pytest.MonkeyPatch) -
     large = drawn()
     monkeypatch.setattr(model, "MANY_CELLS", 10**6)
     np.testing.assert_array_equal(large, drawn())
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_table_is_large_from_so_many_cells_on(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+    design, spec = design_of(small_table(), ("exam 2", "exam 0")), ModelSpec(skills=2)
+    monkeypatch.setattr(model, "MANY_CELLS", design.score.size + more)
+    law = handlers.trace(handlers.seed(model.sloth, 0)).get_trace(design, spec)["score"]["fn"]
+    assert isinstance(law, MaskedDistribution if more else TableScores)
+
+
+def test_calibration_sees_the_same_large_and_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    design, spec = design_of(small_table(), ("exam 2", "exam 0")), ModelSpec(skills=2)
+
+    def seen() -> tuple[Values, dict[str, Values]]:
+        sites = drawn_sites(design, spec, jax.random.key(0))
+        sites["misfit"] = 4 * sites["misfit"]  # some scores beyond the ends
+        scores = drawn_scores(design, spec, sites, jax.random.key(1))
+        return scores, quantities(design, spec, sites, jax.random.key(2))
+
+    large = seen()
+    monkeypatch.setattr(model, "MANY_CELLS", 10**6)
+    small = seen()
+    assert ((large[0] < 0) | (large[0] > 1)).any()
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-10), large, small)
+
+
+def test_many_tables_side_by_side_are_each_as_alone() -> None:
+    form = Form("richards", "student_t")
+    several = [table(form, seed) for seed in range(3)]
+
+    def judged(shared: Shared, eta: Values, cells: Cells) -> Values:
+        return jax.value_and_grad(log_density, argnums=(1, 2))(form, shared, eta, cells)
+
+    together = jax.jit(jax.vmap(judged))(*jax.tree.map(lambda *each: jnp.stack(each), *several))
+    for number, one in enumerate(several):
+        alone = judged(*one)
+        found = jax.tree.map(lambda values, number=number: values[number], together)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-10, atol=1e-10), found, alone)

@@ -12,6 +12,7 @@ from numpyro.distributions import Distribution, MaskedDistribution
 
 from bayes_sloth.benchmark_curve import scores_at
 from bayes_sloth.design import Design
+from bayes_sloth.likelihood import TableScores
 from bayes_sloth.model import sloth
 from bayes_sloth.names import SITE_DIMS
 from bayes_sloth.observation import MARGIN, BetaScore, NormalScore, StudentTScore
@@ -178,5 +179,8 @@ def _expected(design: Design, spec: ModelSpec, values: Sites) -> Values:
 
 
 def _law(trace: dict[str, dict[str, Any]]) -> Distribution:
+    """Return the law of every score, dims (model, benchmark)."""
     law = trace["score"]["fn"]
+    if isinstance(law, TableScores):
+        return law.by_cell
     return law.base_dist if isinstance(law, MaskedDistribution) else law
