@@ -25,8 +25,6 @@ MANY_ITEMS: Final = 100_000.0
 # A beta density is nothing or unbounded at 0 and 1, where real scores lie: its range ends this far outside
 # them, half an item of a test of 250, so that every score is inside.
 MARGIN: Final = 0.002
-# Numbers multiplied before one logarithm is taken of them all: in 64 bits eight of 1e-38 are still a number.
-TOGETHER: Final = 8
 # At a concentration of 1 or less a beta has two peaks whatever its mean: no scatter of scores has.
 LEAST_CONCENTRATION: Final = 1.0
 
@@ -108,36 +106,17 @@ class StudentTScore(dist.Distribution):  # type: ignore[misc]
 
     def log_prob(self, value: Values) -> Values:
         """Return the log density of scores."""
-        freedom, constant, spread = self.freedom, self._constant, self._spread(value)
+        freedom, constant, spread = self.freedom, self.constant, self.spread(value)
         return constant + 0.5 * freedom * jnp.log(self.variance_score) - 0.5 * (freedom + 1) * jnp.log(spread)
 
-    def total(self, value: Values, observed: Values) -> Values:
-        """Return the log density of all observed scores, for which fewer logarithms are taken.
-
-        Parameters
-        ----------
-        value : array, dims (model, benchmark)
-            Finite scores; models are a multiple of `TOGETHER`. The law has one number of degrees of freedom.
-        observed : array of bool, dims (model, benchmark)
-            Which of them count.
-
-        Returns
-        -------
-        array
-            Natural log.
-        """
-        spread, count = self._spread(value), observed.astype(self.mean_score.dtype).sum(0)
-        of_variance, of_spread = 0.5 * self.freedom, -0.5 * (self.freedom + 1)
-        logs = of_variance * sum_of_logs(jnp.where(observed, self.variance_score, 1.0))
-        logs = logs + of_spread * sum_of_logs(jnp.where(observed, spread, 1.0))
-        return (self._constant * count + logs).sum()
-
     @property
-    def _constant(self) -> Values:
+    def constant(self) -> Values:
+        """What the log density of every score has in common."""
         freedom = self.freedom
         return gammaln((freedom + 1) / 2) - gammaln(freedom / 2) - 0.5 * jnp.log(freedom * jnp.pi)
 
-    def _spread(self, value: Values) -> Values:
+    def spread(self, value: Values) -> Values:
+        r"""Return :math:`s^2 + r^2/\nu`, which has the power :math:`-(\nu + 1)/2` in the density."""
         squared = (value - self.mean_score) ** 2
         return self.variance_score + squared * (1 / self.freedom)
 
@@ -145,34 +124,6 @@ class StudentTScore(dist.Distribution):  # type: ignore[misc]
         """Draw scores, censored to [0, 1]."""
         noise = jax.random.t(key, self.freedom, sample_shape + self.batch_shape)
         return jnp.clip(self.mean_score + noise * jnp.sqrt(self.variance_score), 0, 1)
-
-
-@jax.custom_jvp
-def sum_of_logs(values: Values) -> Values:
-    """Return sums of logs over models, for which few logs are taken.
-
-    Parameters
-    ----------
-    values : array, dims (model, benchmark)
-        Positive, 1e-38 to 1e38, in 64 bits; models are a multiple of `TOGETHER`.
-
-    Returns
-    -------
-    array, dims (benchmark)
-        Natural logs.
-
-    Examples
-    --------
-    >>> sum_of_logs(jnp.full((16, 1), 4.0)) / jnp.log(2.0)
-    Array([32.], dtype=float64)
-    """
-    return jnp.log(values.reshape(-1, TOGETHER, values.shape[-1]).prod(1)).sum(0)
-
-
-@sum_of_logs.defjvp
-def _change_of_logs(values: tuple[Values], change: tuple[Values]) -> tuple[Values, Values]:
-    """Return the sum of logs, and its change: each number's in units of itself."""
-    return sum_of_logs(*values), (change[0] / values[0]).sum(0)
 
 
 class NormalScore(dist.Distribution):  # type: ignore[misc]
