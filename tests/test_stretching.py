@@ -146,7 +146,7 @@ def blocked(state: ChainState) -> Blocked:
     return state.blocked(turned().space)
 
 
-def stays_where_it_is(space: Space, before: ChainState, after: ChainState) -> None:
+def assert_stays_where_it_is(space: Space, before: ChainState, after: ChainState) -> None:
     """Check its place, and that its slope is that of the new coordinates."""
     old, new = before.blocked(space), after.blocked(space)
     np.testing.assert_allclose(new.flat(after.inner.z), old.flat(before.inner.z), atol=1e-9)
@@ -159,7 +159,7 @@ def stays_where_it_is(space: Space, before: ChainState, after: ChainState) -> No
 
 @pytest.mark.long
 def test_a_chain_stays_where_it_is() -> None:
-    stays_where_it_is(turned().space, turned().before, turned().after)
+    assert_stays_where_it_is(turned().space, turned().before, turned().after)
 
 
 def whitening(state: ChainState) -> np.ndarray:
@@ -297,4 +297,4 @@ def test_chains_of_many_parameters_are_stretched_once_each(
     assert advanced._cache_size() <= before + 1
     assert all((np.ptp(chain, axis=0) > 0).all() for chain in found.vectors)
     for turn in turns[1:]:
-        stays_where_it_is(found.space, *turn)
+        assert_stays_where_it_is(found.space, *turn)
