@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,8 @@ import pandas as pd
 import xarray as xr
 from tqdm.auto import tqdm
 
-from bayes_sloth.errors import InputError
+from bayes_sloth.convergence import RHAT_PARAMETER
+from bayes_sloth.errors import FitWarning, InputError
 from bayes_sloth.folds import Fold
 from bayes_sloth.laws import Forecast, Law
 from bayes_sloth.names import BENCHMARK, FAMILY, MODEL
@@ -23,6 +25,7 @@ from bayes_sloth.shelf import Shelf
 from bayes_sloth.watching import watched
 
 LAW: Final = "law"
+R_HAT: Final = "r_hat"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +103,28 @@ class Evaluation:
         ]
         return pd.DataFrame(rows)
 
+    def unsettled(self) -> pd.DataFrame:
+        """Return the folds whose chains do not agree: what is forecast there is not to be trusted.
+
+        Returns
+        -------
+        DataFrame
+            A row a law and fold with an R-hat above 1.02, the worst first; columns law, fold, r_hat: the
+            largest of the expected scores asked for. Laws without chains have none.
+        """
+        columns = [LAW, FOLD, R_HAT]
+        if R_HAT not in self.data:
+            return pd.DataFrame(columns=columns)
+        frame = self.data[R_HAT].to_series().reset_index()[columns]
+        far = frame[frame[R_HAT] > RHAT_PARAMETER]
+        return far.sort_values(R_HAT, ascending=False, ignore_index=True)
+
     def __repr__(self) -> str:
-        """Show the pooled table."""
+        """Show the pooled table, and which laws' chains do not agree."""
         sizes = self.data.sizes
         head = f"Evaluation: {sizes[LAW]} laws, {sizes[FOLD]} folds, {sizes[MODEL]} models asked for"
-        return f"{head}\n{self.table().to_string(float_format='{:.4f}'.format)}"
+        table = self.table().to_string(float_format="{:.4f}".format)
+        return "\n".join([head, table, *_doubts(self)])
 
 
 def evaluate(
@@ -148,6 +168,11 @@ def evaluate(
     InputError
         If there is no law, two share a name, the protocol asks for nothing or `folder` cannot be made.
 
+    Warns
+    -----
+    FitWarning
+        If a law's chains do not agree in some folds; see `Evaluation.unsettled`.
+
     Examples
     --------
     >>> import bayes_sloth as bs
@@ -168,7 +193,20 @@ def evaluate(
         shelf = None if folder is None else Shelf(Path(folder), law, scores, folds, seed)
         with tqdm(total=len(folds), desc=name, disable=not (progress and watched()), leave=False) as bar:
             parts[name] = _scored_folds(law, scores, folds, shelf, bar, seed=seed, jobs=jobs)
-    return Evaluation(xr.concat(list(parts.values()), LAW).assign_coords({LAW: list(parts)}))
+    found = Evaluation(xr.concat(list(parts.values()), LAW).assign_coords({LAW: list(parts)}))
+    for doubt in _doubts(found):
+        warnings.warn(doubt, FitWarning, stacklevel=2)
+    return found
+
+
+def _doubts(found: Evaluation) -> list[str]:
+    """Return a sentence for every law whose chains do not agree in some folds."""
+    folds = found.data.sizes[FOLD]
+    return [
+        f"{law}: the chains of {len(part)} of {folds} folds do not agree (R-hat up to "
+        f"{part[R_HAT].iloc[0]:.3f}, in {part[FOLD].iloc[0]!r}): evaluate again with a longer `length`."
+        for law, part in found.unsettled().groupby(LAW, sort=False)
+    ]
 
 
 def _named(laws: Law | Sequence[Law] | Mapping[str, Law]) -> dict[str, Law]:

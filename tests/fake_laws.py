@@ -34,6 +34,8 @@ class FakeLaw:
         How many folds are forecast before the power fails; all where negative.
     lost : str
         A fold that is never forecast.
+    apart : tuple of str
+        Folds whose chains do not agree, the last least of all.
     asked : list of str
         Which folds were forecast, kept for the tests.
     """
@@ -42,6 +44,7 @@ class FakeLaw:
     spread: float = 1.0
     stops: int = field(default=-1, repr=False)
     lost: str = ""
+    apart: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list, repr=False, compare=False)
 
     def forecasts(
@@ -53,7 +56,13 @@ class FakeLaw:
             fold = folds[place]
             if fold.name != self.lost:
                 self.asked.append(fold.name)
-                yield Forecast(place, self.draws(scores, fold, seed), 0.5, {"r_hat": 1.0 + fold.models.size})
+                yield Forecast(place, self.draws(scores, fold, seed), 0.5, {"r_hat": self.r_hat(fold)})
+
+    def r_hat(self, fold: Fold) -> float:
+        """Return what tells of a fold's chains."""
+        if fold.name in self.apart:
+            return 1.5 + 0.1 * self.apart.index(fold.name)
+        return 1.0 + fold.models.size / 10_000
 
     def draws(self, scores: Scores, fold: Fold, seed: int) -> NDArray[np.float64]:
         """Return draws, dims (draw, model, benchmark)."""

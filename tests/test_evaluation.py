@@ -15,7 +15,7 @@ from fits import table as packaged
 from oracles import plain_table
 
 from bayes_sloth import evaluation as module
-from bayes_sloth.errors import InputError
+from bayes_sloth.errors import FitWarning, InputError
 from bayes_sloth.evaluation import Evaluation, evaluate
 from bayes_sloth.folds import Fold
 from bayes_sloth.protocols import LargerSiblings, RandomCells, WholeFamilies
@@ -175,7 +175,7 @@ def test_notes_of_a_law_are_kept_and_a_law_without_them_has_none() -> None:
     scores = plain_table()
     data = run([FakeLaw(), Quiet("quiet")]).data
     models = [fold.models.size for fold in RandomCells(parts=3).folds(scores)]
-    assert data["r_hat"].sel(law="fake").values.tolist() == [1.0 + n for n in models]
+    assert data["r_hat"].sel(law="fake").values.tolist() == [1.0 + n / 10_000 for n in models]
     assert data["r_hat"].sel(law="quiet").isnull().all()
 
 
@@ -218,6 +218,27 @@ def test_an_evaluation_is_quiet() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert repr(run())
+
+
+def test_folds_whose_chains_do_not_agree_are_told_of_and_named() -> None:
+    with pytest.warns(FitWarning) as told:
+        found = run([FakeLaw(), FakeLaw("restless", apart=("part 1", "part 2"))])
+    sentence = (
+        "restless: the chains of 2 of 3 folds do not agree (R-hat up to 1.600, in 'part 2'): "
+        "evaluate again with a longer `length`."
+    )
+    assert [str(each.message) for each in told] == [sentence]
+    assert repr(found).splitlines()[-1] == sentence
+    assert found.unsettled().to_numpy().tolist() == [
+        ["restless", "part 2", pytest.approx(1.6)],
+        ["restless", "part 1", pytest.approx(1.5)],
+    ]
+
+
+def test_laws_without_chains_leave_no_doubt_of_them() -> None:
+    found = run()
+    assert found.unsettled().empty
+    assert list(Evaluation(found.data.drop_vars("r_hat")).unsettled()) == ["law", "fold", "r_hat"]
 
 
 def test_an_evaluation_prints_its_pooled_table(found: Evaluation) -> None:
