@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from bayes_sloth.modes import Modes, find_modes, firm
 from bayes_sloth.scores import Scores
 from bayes_sloth.snapshots import frozen_modes, thawed_modes
 from bayes_sloth.spec import ModelSpec
+
+# At modes, for better anchors; where no two of them agree, the first choice stays.
+LOOKS: Final = 3
 
 
 def resolved(spec: ModelSpec, scores: Scores) -> ModelSpec:
@@ -69,8 +74,8 @@ def settled(
     spec : ModelSpec
         From `resolved`.
     choose : bool
-        Whether to choose better anchors by a first look at the modes: they decide how well chains mix, not
-        what a mode forecasts.
+        Whether to choose better anchors by looks at the modes: they decide how well chains mix, not what a
+        mode forecasts.
     firmly : bool
         Whether modes are only the start of chains, see `modes.firm`.
     seed : int
@@ -95,11 +100,30 @@ def settled(
     sought = partial(_modes, scores, seed=seed, progress=progress, firmly=firmly)
     modes = sought(spec)
     if choose:
-        better = _better_anchors(modes, scores)
-        if set(better) != set(spec.anchors or ()):
-            modes = sought(replace(spec, anchors=better))
+        modes = _agreed_upon(modes, sought, scores)
     kept.keep_modes(frozen_modes(modes))
     return modes
+
+
+def _agreed_upon(first: Modes, sought: Callable[[ModelSpec], Modes], scores: Scores) -> Modes:
+    """Return the modes with anchors that name themselves, or that two looks name.
+
+    Anchors are told by the best mode found, and starts with other anchors end at other modes: one look alone
+    may miss the best one.
+    """
+    asked = first.space.spec
+    anchors = asked.anchors or ()
+    looked, named = {frozenset(anchors): first}, list[frozenset[str]]()
+    for _ in range(LOOKS):
+        own = frozenset(anchors)
+        if own not in looked:
+            looked[own] = sought(replace(asked, anchors=anchors))
+        anchors = _better_anchors(looked[own], scores)
+        better = frozenset(anchors)
+        if better == own or better in named:
+            return looked[better]
+        named.append(better)
+    return looked[named[0]]
 
 
 def _modes(scores: Scores, spec: ModelSpec, *, seed: int, progress: bool, firmly: bool) -> Modes:
