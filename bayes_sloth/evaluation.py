@@ -37,7 +37,8 @@ class Evaluation:
     data : Dataset
         Dims (law, fold, model, benchmark), and prob for intervals; NaN where a fold does not ask. Variables
         `truth`, `median`, `lower`, `upper`, `absolute_error`, `crps`, `log_score`, `interval_score`,
-        `inside`, `width`, `rank`, and `seconds` (law, fold). Shares of items solved.
+        `inside`, `width`, `rank`, and `seconds` (law, fold); what a law notes of a fold, such as `r_hat`
+        (law, fold). Shares of items solved.
     """
 
     data: xr.Dataset
@@ -110,7 +111,8 @@ class Evaluation:
         -------
         DataFrame
             A row a law and fold with an R-hat above 1.02, the worst first; columns law, fold, r_hat: the
-            largest of the expected scores asked for. Laws without chains have none.
+            largest over all benchmarks of the models asked for, which in a short fit is above 1.01 by chance
+            now and then. Laws without chains have none. Divergences are in `data["divergences"]`.
         """
         columns = [LAW, FOLD, R_HAT]
         if R_HAT not in self.data:

@@ -19,7 +19,7 @@ from bayes_sloth.scores import Scores
 from bayes_sloth.snapshots import frozen_modes, thawed_modes
 from bayes_sloth.spec import ModelSpec
 
-# At modes, for better anchors; where no two of them agree, the first choice stays.
+# At modes, for better anchors; where no two of them agree, what the first names is taken.
 LOOKS: Final = 3
 
 
@@ -74,8 +74,8 @@ def settled(
     spec : ModelSpec
         From `resolved`.
     choose : bool
-        Whether to choose better anchors by looks at the modes: they decide how well chains mix, not what a
-        mode forecasts.
+        Whether to choose better anchors by looks at the modes: they decide how well chains mix, and little
+        of what is forecast.
     firmly : bool
         Whether modes are only the start of chains, see `modes.firm`.
     seed : int
@@ -106,10 +106,10 @@ def settled(
 
 
 def _agreed_upon(first: Modes, sought: Callable[[ModelSpec], Modes], scores: Scores) -> Modes:
-    """Return the modes with anchors that name themselves, or that two looks name.
+    """Return the modes with anchors that name themselves or that two looks name, else what the first names.
 
-    Anchors are told by the best mode found, and starts with other anchors end at other modes: one look alone
-    may miss the best one.
+    Anchors are told by the best mode found, and starts with other anchors end at other modes: one look may
+    miss the best one. Anchors that name themselves are taken at once.
     """
     asked = first.space.spec
     anchors = asked.anchors or ()

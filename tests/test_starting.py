@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +17,6 @@ def anchors_after(names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> tup
     """Return where looks end that begin at a, and how many there were; every look names other anchors."""
     looks = []
 
-    @cache
     def modes(spec: ModelSpec) -> Any:
         looks.append(spec.anchors)
         return SimpleNamespace(space=SimpleNamespace(spec=spec))

@@ -29,7 +29,7 @@ class Forecast:
     seconds : float
         What the fold took.
     notes : dict of str to float
-        What the law reports of its fit, such as the worst R-hat.
+        What the law reports of its fit, such as `r_hat`, the worst, from which `Evaluation.unsettled` tells.
     """
 
     fold: int

@@ -107,7 +107,8 @@ class SlothLaw:
     ) -> Iterator[Forecast]:
         """Yield a forecast for every fold, each as soon as it is done; see `Law.forecasts`.
 
-        The same seed gives a fold the same numbers, whatever other folds there are.
+        The same seed gives a fold the same numbers, whatever other folds there are. Anchors are told by the
+        scores alone, where `fit` also looks at modes: name them in the spec to have the same in both.
         """
         prepare()
         designs = [self._design(fold.seen(scores)) for fold in folds]
