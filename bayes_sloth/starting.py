@@ -19,7 +19,7 @@ from bayes_sloth.scores import Scores
 from bayes_sloth.snapshots import frozen_modes, thawed_modes
 from bayes_sloth.spec import ModelSpec
 
-# At modes, for better anchors; where no two of them agree, what the first names is taken.
+# At modes, for better anchors; where none confirms its own, what the first names is taken.
 LOOKS: Final = 3
 
 
@@ -100,30 +100,28 @@ def settled(
     sought = partial(_modes, scores, seed=seed, progress=progress, firmly=firmly)
     modes = sought(spec)
     if choose:
-        modes = _agreed_upon(modes, sought, scores)
+        modes = _confirmed(modes, sought, scores)
     kept.keep_modes(frozen_modes(modes))
     return modes
 
 
-def _agreed_upon(first: Modes, sought: Callable[[ModelSpec], Modes], scores: Scores) -> Modes:
-    """Return the modes with anchors that name themselves or that two looks name, else what the first names.
+def _confirmed(first: Modes, sought: Callable[[ModelSpec], Modes], scores: Scores) -> Modes:
+    """Return the modes with anchors that their own modes name again, else those that the first modes name.
 
     Anchors are told by the best mode found, and starts with other anchors end at other modes: one look may
-    miss the best one. Anchors that name themselves are taken at once.
+    miss the best one.
     """
     asked = first.space.spec
     anchors = asked.anchors or ()
-    looked, named = {frozenset(anchors): first}, list[frozenset[str]]()
+    looked = {frozenset(anchors): first}
     for _ in range(LOOKS):
         own = frozenset(anchors)
         if own not in looked:
             looked[own] = sought(replace(asked, anchors=anchors))
         anchors = _better_anchors(looked[own], scores)
-        better = frozenset(anchors)
-        if better == own or better in named:
-            return looked[better]
-        named.append(better)
-    return looked[named[0]]
+        if frozenset(anchors) == own:
+            return looked[own]
+    return list(looked.values())[1]
 
 
 def _modes(scores: Scores, spec: ModelSpec, *, seed: int, progress: bool, firmly: bool) -> Modes:

@@ -1,4 +1,4 @@
-"""Anchors are chosen by looks at the modes, until looks agree."""
+"""Anchors are chosen by looks at the modes, until modes confirm their own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from oracles import small_table
 
 from bayes_sloth import starting
 from bayes_sloth.spec import ModelSpec
-from bayes_sloth.starting import LOOKS, _agreed_upon
+from bayes_sloth.starting import LOOKS, _confirmed
 
 
 def anchors_after(names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> tuple[str, int]:
@@ -25,7 +25,7 @@ def anchors_after(names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> tup
         return (names[found.space.spec.anchors[0]],)
 
     monkeypatch.setattr(starting, "_better_anchors", named)
-    found = _agreed_upon(modes(ModelSpec(skills=1, anchors=("a",))), modes, small_table())
+    found = _confirmed(modes(ModelSpec(skills=1, anchors=("a",))), modes, small_table())
     assert len(looks) == len(set(looks)) <= LOOKS
     return found.space.spec.anchors[0], len(looks)
 
@@ -43,7 +43,7 @@ def anchors_after(names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> tup
     ],
     ids=["first is fine", "next is fine", "there and back", "third is fine", "two name b", "ring", "none"],
 )
-def test_looks_end_where_two_agree_or_at_the_first_choice(
+def test_looks_end_where_anchors_name_themselves_or_at_the_first_choice(
     names: dict[str, str], end: str, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert anchors_after(names, monkeypatch) == (end, looks)
